@@ -1,0 +1,501 @@
+-- The tables that everything stands on: organisations and who may act for them, the audit chain, cloud accounts, Terraform
+-- state, scans, live resources and drift. The queue's own tables are in 0002_queue.sql.
+--
+-- Conventions: ids are UUID v7 made by the application (so they sort by time); times are timestamptz and end in _at; words
+-- are text with a CHECK that spells them; every tenant's row carries org_id, and every query by a tenant uses it.
+
+-- ---------------------------------------------------------------- organisations and people
+
+CREATE TABLE org (
+    id           uuid        PRIMARY KEY,
+    slug         text        NOT NULL CONSTRAINT org_slug_key UNIQUE CHECK (slug ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'),
+    display_name text        NOT NULL CHECK (length(display_name) BETWEEN 1 AND 128),
+    plan         text        NOT NULL DEFAULT 'free' CHECK (plan IN ('free', 'team', 'enterprise')),
+    created_at   timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE  org IS 'A tenant. Locked FOR UPDATE while a plan limit is checked, so that two requests cannot both take the last place.';
+COMMENT ON COLUMN org.id IS 'UUID v7.';
+COMMENT ON COLUMN org.slug IS 'Short unique name for URLs and the command line.';
+COMMENT ON COLUMN org.display_name IS 'Name that people see.';
+COMMENT ON COLUMN org.plan IS 'Decides limits and features; see jobs::plan.';
+COMMENT ON COLUMN org.created_at IS 'When the organisation was created.';
+
+CREATE TABLE app_user (
+    id           uuid        PRIMARY KEY,
+    issuer       text        NOT NULL,
+    subject      text        NOT NULL,
+    email        text        NOT NULL,
+    display_name text,
+    disabled_at  timestamptz,
+    created_at   timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT app_user_identity_key UNIQUE (issuer, subject)
+);
+COMMENT ON TABLE  app_user IS 'A person, known by the identity provider''s issuer and subject; made at first sight of a valid token.';
+COMMENT ON COLUMN app_user.id IS 'UUID v7.';
+COMMENT ON COLUMN app_user.issuer IS 'iss of the token.';
+COMMENT ON COLUMN app_user.subject IS 'sub of the token; stable, unlike the email.';
+COMMENT ON COLUMN app_user.email IS 'Last email the issuer gave, lower case.';
+COMMENT ON COLUMN app_user.display_name IS 'Name from the token or set by the person.';
+COMMENT ON COLUMN app_user.disabled_at IS 'Set when a platform admin switched the person off; every token is then refused.';
+COMMENT ON COLUMN app_user.created_at IS 'First sight.';
+
+CREATE TABLE membership (
+    id         uuid        PRIMARY KEY,
+    org_id     uuid        NOT NULL REFERENCES org (id) ON DELETE CASCADE,
+    user_id    uuid        NOT NULL REFERENCES app_user (id) ON DELETE CASCADE,
+    role       text        NOT NULL CHECK (role IN ('owner', 'admin', 'member', 'viewer')),
+    created_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT membership_org_user_key UNIQUE (org_id, user_id)
+);
+CREATE INDEX membership_user_idx ON membership (user_id);
+COMMENT ON TABLE  membership IS 'The role a person has in an organisation.';
+COMMENT ON COLUMN membership.id IS 'UUID v7.';
+COMMENT ON COLUMN membership.org_id IS 'The organisation.';
+COMMENT ON COLUMN membership.user_id IS 'The person.';
+COMMENT ON COLUMN membership.role IS 'owner, admin, member or viewer.';
+COMMENT ON COLUMN membership.created_at IS 'When the role was given first.';
+
+CREATE TABLE api_key (
+    id            uuid        PRIMARY KEY,
+    org_id        uuid        NOT NULL REFERENCES org (id) ON DELETE CASCADE,
+    name          text        NOT NULL CHECK (length(name) BETWEEN 3 AND 128),
+    description   text        CHECK (length(description) <= 500),
+    environment   text        NOT NULL CHECK (environment IN ('live', 'test')),
+    role          text        NOT NULL CHECK (role IN ('owner', 'admin', 'member', 'viewer')),
+    scopes        text[]      NOT NULL CHECK (scopes <@ ARRAY['read', 'write'] AND cardinality(scopes) > 0),
+    key_prefix    text        NOT NULL,
+    key_hash      bytea       NOT NULL CONSTRAINT api_key_hash_key UNIQUE CHECK (length(key_hash) = 32),
+    created_by    uuid        REFERENCES app_user (id),
+    rotated_from  uuid        REFERENCES api_key (id) ON DELETE SET NULL,
+    grace_ends_at timestamptz,
+    expires_at    timestamptz,
+    revoked_at    timestamptz,
+    last_used_at  timestamptz,
+    created_at    timestamptz NOT NULL DEFAULT now(),
+    updated_at    timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX api_key_org_idx ON api_key (org_id, created_at DESC, id);
+CREATE INDEX api_key_rotated_from_idx ON api_key (rotated_from) WHERE rotated_from IS NOT NULL;
+COMMENT ON TABLE  api_key IS 'A machine''s credential for one organisation. Only a hash of the secret is stored.';
+COMMENT ON COLUMN api_key.id IS 'UUID v7.';
+COMMENT ON COLUMN api_key.org_id IS 'The organisation that the key acts for.';
+COMMENT ON COLUMN api_key.name IS 'Name that people see, 3 to 128 characters.';
+COMMENT ON COLUMN api_key.description IS 'Up to 500 characters.';
+COMMENT ON COLUMN api_key.environment IS 'live or test; stands in the key itself as pl_live_ or pl_test_.';
+COMMENT ON COLUMN api_key.role IS 'The most the key may do. Over the API never owner; the command line on the server may give it.';
+COMMENT ON COLUMN api_key.scopes IS 'read (GET, HEAD, OPTIONS) and/or write (every method).';
+COMMENT ON COLUMN api_key.key_prefix IS 'First 16 characters of the key, which stay visible.';
+COMMENT ON COLUMN api_key.key_hash IS 'SHA-256 of the whole key; the key holds enough random bits that no slow hash is needed.';
+COMMENT ON COLUMN api_key.created_by IS 'The person who created it; null when the command line or another key did.';
+COMMENT ON COLUMN api_key.rotated_from IS 'The key that this one succeeds.';
+COMMENT ON COLUMN api_key.grace_ends_at IS 'Set on a key that was rotated: its secret works until then and never again.';
+COMMENT ON COLUMN api_key.expires_at IS 'Time limit given at creation; null is none.';
+COMMENT ON COLUMN api_key.revoked_at IS 'Set while the key is revoked.';
+COMMENT ON COLUMN api_key.last_used_at IS 'Roughly when it was last used; written at most once a minute.';
+COMMENT ON COLUMN api_key.created_at IS 'When it was created.';
+COMMENT ON COLUMN api_key.updated_at IS 'Last change of its fields.';
+
+CREATE TABLE operator_key (
+    id         uuid        PRIMARY KEY,
+    name       text        NOT NULL CHECK (length(name) BETWEEN 1 AND 128),
+    key_prefix text        NOT NULL,
+    key_hash   bytea       NOT NULL CONSTRAINT operator_key_hash_key UNIQUE CHECK (length(key_hash) = 32),
+    revoked_at timestamptz,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE  operator_key IS 'Credential of a platform operator (pl_op_…) for /api/v2/admin and the console.';
+COMMENT ON COLUMN operator_key.id IS 'UUID v7.';
+COMMENT ON COLUMN operator_key.name IS 'Whose or what for.';
+COMMENT ON COLUMN operator_key.key_prefix IS 'First 16 characters, which stay visible.';
+COMMENT ON COLUMN operator_key.key_hash IS 'SHA-256 of the whole key.';
+COMMENT ON COLUMN operator_key.revoked_at IS 'Set while the key is revoked.';
+COMMENT ON COLUMN operator_key.created_at IS 'When it was created.';
+
+-- ---------------------------------------------------------------- requests
+
+CREATE TABLE idempotency_key (
+    principal    text        NOT NULL,
+    key          text        NOT NULL CHECK (length(key) BETWEEN 1 AND 255),
+    request_hash bytea       NOT NULL CHECK (length(request_hash) = 32),
+    attempt_id   uuid        NOT NULL,
+    locked_until timestamptz NOT NULL,
+    status       smallint,
+    headers      jsonb,
+    body         bytea,
+    created_at   timestamptz NOT NULL DEFAULT now(),
+    expires_at   timestamptz NOT NULL DEFAULT now() + interval '24 hours',
+    PRIMARY KEY (principal, key),
+    CHECK ((status IS NULL) = (body IS NULL))
+);
+CREATE INDEX idempotency_key_expiry_idx ON idempotency_key (expires_at);
+COMMENT ON TABLE  idempotency_key IS 'Answers to requests that carried an Idempotency-Key, for 24 hours.';
+COMMENT ON COLUMN idempotency_key.principal IS 'Whose key it is: kind and id of the credential''s owner, with the organisation.';
+COMMENT ON COLUMN idempotency_key.key IS 'The header''s value.';
+COMMENT ON COLUMN idempotency_key.request_hash IS 'SHA-256 over method, path and body; another hash under the same key is an error.';
+COMMENT ON COLUMN idempotency_key.attempt_id IS 'The request that works on it; fences a slow one off whose lock ran out.';
+COMMENT ON COLUMN idempotency_key.locked_until IS 'While running: until when the request is believed to be alive.';
+COMMENT ON COLUMN idempotency_key.status IS 'HTTP status of the answer; null while running.';
+COMMENT ON COLUMN idempotency_key.headers IS 'Location and the like, to be repeated.';
+COMMENT ON COLUMN idempotency_key.body IS 'The answer''s bytes, sealed: an answer may show a new secret.';
+COMMENT ON COLUMN idempotency_key.created_at IS 'First request.';
+COMMENT ON COLUMN idempotency_key.expires_at IS 'When the key may be used anew.';
+
+CREATE UNLOGGED TABLE rate_bucket (
+    bucket  text        PRIMARY KEY,
+    full_at timestamptz NOT NULL
+) WITH (fillfactor = 50);
+COMMENT ON TABLE  rate_bucket IS 'Token buckets, each as one time (GCRA). Unlogged: a crash refills every bucket, which is harmless. Half-filled pages keep its updates HOT.';
+COMMENT ON COLUMN rate_bucket.bucket IS 'What is limited: key:<id>, user:<id>, or an operation with its scope, such as bulk_scans:<org>.';
+COMMENT ON COLUMN rate_bucket.full_at IS 'When the bucket will be full again (the theoretical arrival time of GCRA).';
+
+-- ---------------------------------------------------------------- audit
+
+CREATE TABLE audit_chain (
+    id        uuid   PRIMARY KEY,
+    org_id    uuid   CONSTRAINT audit_chain_org_key UNIQUE REFERENCES org (id),
+    head_seq  bigint NOT NULL DEFAULT 0 CHECK (head_seq >= 0),
+    head_hash bytea  NOT NULL DEFAULT '\x0000000000000000000000000000000000000000000000000000000000000000' CHECK (length(head_hash) = 32)
+);
+COMMENT ON TABLE  audit_chain IS 'One hash chain an organisation and one for the platform; its row is the lock that keeps seq without gaps.';
+COMMENT ON COLUMN audit_chain.id IS 'The organisation''s id, or the nil UUID for the platform.';
+COMMENT ON COLUMN audit_chain.org_id IS 'The organisation; null for the platform.';
+COMMENT ON COLUMN audit_chain.head_seq IS 'seq of the newest row; 0 when there is none.';
+COMMENT ON COLUMN audit_chain.head_hash IS 'hash of the newest row; 32 zero bytes when there is none.';
+INSERT INTO audit_chain (id, org_id) VALUES ('00000000-0000-0000-0000-000000000000', NULL);
+
+CREATE TABLE audit_event (
+    chain_id      uuid        NOT NULL REFERENCES audit_chain (id),
+    seq           bigint      NOT NULL CHECK (seq > 0),
+    id            uuid        NOT NULL,
+    occurred_at   timestamptz NOT NULL,
+    actor_kind    text        NOT NULL CHECK (actor_kind IN ('user', 'api_key', 'operator', 'schedule', 'system')),
+    actor_id      text        NOT NULL,
+    actor_display text        NOT NULL,
+    action        text        NOT NULL,
+    target_kind   text        NOT NULL,
+    target_id     text        NOT NULL,
+    outcome       text        NOT NULL CHECK (outcome IN ('success', 'refused')),
+    request_id    text,
+    ip            text,
+    details       jsonb       NOT NULL,
+    prev_hash     bytea       NOT NULL CHECK (length(prev_hash) = 32),
+    hash          bytea       NOT NULL CHECK (length(hash) = 32),
+    PRIMARY KEY (chain_id, seq)
+);
+CREATE INDEX audit_event_time_idx ON audit_event (chain_id, occurred_at DESC);
+COMMENT ON TABLE  audit_event IS 'Every change a person, key, schedule or operator made, written in the change''s own transaction. Append only.';
+COMMENT ON COLUMN audit_event.chain_id IS 'The chain it belongs to.';
+COMMENT ON COLUMN audit_event.seq IS 'Place in the chain, from 1 without gaps.';
+COMMENT ON COLUMN audit_event.id IS 'UUID v7 for links.';
+COMMENT ON COLUMN audit_event.occurred_at IS 'The database''s clock, to the microsecond.';
+COMMENT ON COLUMN audit_event.actor_kind IS 'Who: user, api_key, operator, schedule or system.';
+COMMENT ON COLUMN audit_event.actor_id IS 'The actor''s id.';
+COMMENT ON COLUMN audit_event.actor_display IS 'The actor''s name or email at that time.';
+COMMENT ON COLUMN audit_event.action IS 'Dotted, from jobs::audit''s catalogue, such as api_key.created.';
+COMMENT ON COLUMN audit_event.target_kind IS 'What kind of thing was changed.';
+COMMENT ON COLUMN audit_event.target_id IS 'Which one.';
+COMMENT ON COLUMN audit_event.outcome IS 'success, or refused where an attempt itself is worth a row.';
+COMMENT ON COLUMN audit_event.request_id IS 'The request that caused it, if one did.';
+COMMENT ON COLUMN audit_event.ip IS 'The caller''s address, if there was one.';
+COMMENT ON COLUMN audit_event.details IS 'What changed, without secrets.';
+COMMENT ON COLUMN audit_event.prev_hash IS 'hash of the row before, 32 zero bytes for the first.';
+COMMENT ON COLUMN audit_event.hash IS 'SHA-256 over the row''s canonical form (RFC 8785) with prev_hash; see jobs::audit.';
+
+CREATE FUNCTION audit_event_is_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'audit_event is append only';
+END $$;
+CREATE TRIGGER audit_event_append_only BEFORE UPDATE OR DELETE ON audit_event
+    FOR EACH ROW EXECUTE FUNCTION audit_event_is_append_only();
+CREATE TRIGGER audit_event_no_truncate BEFORE TRUNCATE ON audit_event
+    FOR EACH STATEMENT EXECUTE FUNCTION audit_event_is_append_only();
+REVOKE UPDATE, DELETE, TRUNCATE ON audit_event FROM PUBLIC;
+
+-- ---------------------------------------------------------------- events (what webhooks tell)
+
+CREATE TABLE event (
+    id          uuid        PRIMARY KEY,
+    org_id      uuid        NOT NULL REFERENCES org (id),
+    event_type  text        NOT NULL,
+    data        jsonb       NOT NULL CHECK (pg_column_size(data) < 20480),
+    occurred_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX event_org_idx ON event (org_id, occurred_at DESC);
+COMMENT ON TABLE  event IS 'What happened and may be told to subscribers; recorded in the transaction that made it true.';
+COMMENT ON COLUMN event.id IS 'UUID v7; the webhook-id of every delivery derives from it.';
+COMMENT ON COLUMN event.org_id IS 'The organisation.';
+COMMENT ON COLUMN event.event_type IS 'Dotted, such as scan.completed.';
+COMMENT ON COLUMN event.data IS 'Ids and links rather than payloads, under 20 kB.';
+COMMENT ON COLUMN event.occurred_at IS 'When it happened.';
+
+-- ---------------------------------------------------------------- cloud accounts
+
+CREATE TABLE cloud_account (
+    id                  uuid        PRIMARY KEY,
+    org_id              uuid        NOT NULL REFERENCES org (id),
+    provider            text        NOT NULL CHECK (provider IN ('aws', 'gcp', 'azure', 'kubernetes')),
+    external_account_id text        NOT NULL,
+    display_name        text        NOT NULL CHECK (length(display_name) BETWEEN 1 AND 128),
+    credential_type     text        NOT NULL CHECK (credential_type IN ('access_key', 'assume_role')),
+    credential          bytea       NOT NULL,
+    default_region      text        NOT NULL,
+    live_resource_count bigint      NOT NULL DEFAULT 0,
+    last_scan_id        uuid,
+    last_validated_at   timestamptz,
+    created_at          timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT cloud_account_identity_key UNIQUE (org_id, provider, external_account_id)
+);
+CREATE INDEX cloud_account_org_idx ON cloud_account (org_id, created_at DESC, id);
+COMMENT ON TABLE  cloud_account IS 'A cloud account that scans may read, with its sealed credentials.';
+COMMENT ON COLUMN cloud_account.id IS 'UUID v7.';
+COMMENT ON COLUMN cloud_account.org_id IS 'The organisation.';
+COMMENT ON COLUMN cloud_account.provider IS 'aws, gcp, azure, or kubernetes for clusters that report themselves.';
+COMMENT ON COLUMN cloud_account.external_account_id IS 'The cloud''s own id of the account, proven by its credentials.';
+COMMENT ON COLUMN cloud_account.display_name IS 'Name that people see.';
+COMMENT ON COLUMN cloud_account.credential_type IS 'access_key or assume_role.';
+COMMENT ON COLUMN cloud_account.credential IS 'The credential_ref as sent, sealed (jobs::crypto).';
+COMMENT ON COLUMN cloud_account.default_region IS 'Where global questions are asked.';
+COMMENT ON COLUMN cloud_account.live_resource_count IS 'Resources that are there as of the last scan, so that lists need not count them.';
+COMMENT ON COLUMN cloud_account.last_scan_id IS 'The newest scan that ended done.';
+COMMENT ON COLUMN cloud_account.last_validated_at IS 'When the cloud last accepted the credentials.';
+COMMENT ON COLUMN cloud_account.created_at IS 'When it was registered.';
+
+-- ---------------------------------------------------------------- Terraform state
+
+CREATE TABLE state_source (
+    id                 uuid        PRIMARY KEY,
+    org_id             uuid        NOT NULL REFERENCES org (id),
+    cloud_account_id   uuid        REFERENCES cloud_account (id),
+    kind               text        NOT NULL CHECK (kind IN ('gcs', 's3', 'azure_blob', 'upload', 'tfc')),
+    display_name       text        NOT NULL CHECK (length(display_name) BETWEEN 1 AND 128),
+    config             jsonb       NOT NULL,
+    secret_config      bytea,
+    latest_snapshot_id uuid,
+    last_fetched_at    timestamptz,
+    last_fetch_error   text,
+    missing_since      timestamptz,
+    deleted_at         timestamptz,
+    created_at         timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX state_source_org_idx ON state_source (org_id, created_at DESC, id) WHERE deleted_at IS NULL;
+CREATE INDEX state_source_account_idx ON state_source (cloud_account_id) WHERE deleted_at IS NULL;
+COMMENT ON TABLE  state_source IS 'Where a Terraform state lives.';
+COMMENT ON COLUMN state_source.id IS 'UUID v7.';
+COMMENT ON COLUMN state_source.org_id IS 'The organisation.';
+COMMENT ON COLUMN state_source.cloud_account_id IS 'The account it describes and whose credentials read it; null: all accounts of the organisation.';
+COMMENT ON COLUMN state_source.kind IS 'gcs, s3, azure_blob, upload or tfc.';
+COMMENT ON COLUMN state_source.display_name IS 'Name that people see.';
+COMMENT ON COLUMN state_source.config IS 'By kind, for example bucket, key and region; without secrets.';
+COMMENT ON COLUMN state_source.secret_config IS 'The secret parts of the config, sealed.';
+COMMENT ON COLUMN state_source.latest_snapshot_id IS 'The snapshot that drift compares with.';
+COMMENT ON COLUMN state_source.last_fetched_at IS 'When the state was last fetched or uploaded and read.';
+COMMENT ON COLUMN state_source.last_fetch_error IS 'Why the last try failed; null after a success.';
+COMMENT ON COLUMN state_source.missing_since IS 'Since when the backend says there is no such state.';
+COMMENT ON COLUMN state_source.deleted_at IS 'Soft delete: kept for audit, no longer used for drift.';
+COMMENT ON COLUMN state_source.created_at IS 'When it was registered.';
+
+CREATE TABLE state_snapshot (
+    id                  uuid        PRIMARY KEY,
+    org_id              uuid        NOT NULL REFERENCES org (id),
+    state_source_id     uuid        NOT NULL REFERENCES state_source (id),
+    content_hash        text        NOT NULL CHECK (length(content_hash) = 64),
+    size_bytes          bigint      NOT NULL,
+    serial              bigint      NOT NULL,
+    lineage             text        NOT NULL,
+    terraform_version   text        NOT NULL,
+    resource_count      integer     NOT NULL,
+    parse_failure_count integer     NOT NULL,
+    parse_failures      jsonb       NOT NULL,
+    created_at          timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT state_snapshot_content_key UNIQUE (state_source_id, content_hash)
+);
+COMMENT ON TABLE  state_snapshot IS 'One version of a state, parsed; the same bytes are not parsed twice.';
+COMMENT ON COLUMN state_snapshot.id IS 'UUID v7.';
+COMMENT ON COLUMN state_snapshot.org_id IS 'The organisation.';
+COMMENT ON COLUMN state_snapshot.state_source_id IS 'Where it came from.';
+COMMENT ON COLUMN state_snapshot.content_hash IS 'SHA-256 of the bytes, hex.';
+COMMENT ON COLUMN state_snapshot.size_bytes IS 'Size of the state in bytes, uncompressed.';
+COMMENT ON COLUMN state_snapshot.serial IS 'Terraform''s serial.';
+COMMENT ON COLUMN state_snapshot.lineage IS 'Terraform''s lineage.';
+COMMENT ON COLUMN state_snapshot.terraform_version IS 'The version that wrote it.';
+COMMENT ON COLUMN state_snapshot.resource_count IS 'Managed resource instances in it.';
+COMMENT ON COLUMN state_snapshot.parse_failure_count IS 'Instances that could not be read.';
+COMMENT ON COLUMN state_snapshot.parse_failures IS 'The first of them: [{address, reason}].';
+COMMENT ON COLUMN state_snapshot.created_at IS 'When it was ingested.';
+
+CREATE TABLE declared_resource (
+    id                   uuid NOT NULL,
+    snapshot_id          uuid NOT NULL REFERENCES state_snapshot (id) ON DELETE CASCADE,
+    org_id               uuid NOT NULL,
+    address              text NOT NULL,
+    provider_type        text NOT NULL,
+    provider_resource_id text,
+    resource             jsonb NOT NULL,
+    PRIMARY KEY (snapshot_id, id)
+);
+CREATE INDEX declared_resource_cloud_idx ON declared_resource (org_id, provider_type, provider_resource_id);
+COMMENT ON TABLE  declared_resource IS 'The managed resource instances of a snapshot.';
+COMMENT ON COLUMN declared_resource.id IS 'UUID v7.';
+COMMENT ON COLUMN declared_resource.snapshot_id IS 'The snapshot.';
+COMMENT ON COLUMN declared_resource.org_id IS 'The organisation.';
+COMMENT ON COLUMN declared_resource.address IS 'As Terraform writes it.';
+COMMENT ON COLUMN declared_resource.provider_type IS 'Terraform''s type.';
+COMMENT ON COLUMN declared_resource.provider_resource_id IS 'The id attribute, if it has one.';
+COMMENT ON COLUMN declared_resource.resource IS 'drift::state::DeclaredResource; sensitive values are keyed hashes.';
+
+-- ---------------------------------------------------------------- scans
+
+CREATE TABLE scan_run (
+    id               uuid        PRIMARY KEY,
+    org_id           uuid        NOT NULL REFERENCES org (id),
+    cloud_account_id uuid        NOT NULL REFERENCES cloud_account (id),
+    provider         text        NOT NULL,
+    scan_type        text        NOT NULL CHECK (scan_type IN ('manual', 'scheduled', 'webhook', 'operator')),
+    status           text        NOT NULL DEFAULT 'pending' CHECK (status IN ('pending', 'running', 'done', 'error')),
+    job_id           uuid,
+    filter_regions   text[]      NOT NULL DEFAULT '{}',
+    ci               jsonb,
+    progress         jsonb,
+    resource_count   integer,
+    scan_errors      jsonb       NOT NULL DEFAULT '[]',
+    drift_status     text        CHECK (drift_status IN ('pending', 'running', 'done', 'error')),
+    drift_error      text,
+    drift_job_id     uuid,
+    new_count        integer,
+    changed_count    integer,
+    missing_count    integer,
+    result           jsonb,
+    created_at       timestamptz NOT NULL DEFAULT now(),
+    started_at       timestamptz,
+    finished_at      timestamptz,
+    CHECK ((status IN ('done', 'error')) = (finished_at IS NOT NULL)),
+    CHECK (status <> 'running' OR started_at IS NOT NULL),
+    CHECK (drift_status IS NULL OR status = 'done')
+);
+CREATE INDEX scan_run_org_idx ON scan_run (org_id, created_at DESC, id);
+CREATE INDEX scan_run_account_idx ON scan_run (cloud_account_id, created_at DESC, id);
+CREATE INDEX scan_run_open_idx ON scan_run (org_id) WHERE status IN ('pending', 'running');
+COMMENT ON TABLE  scan_run IS 'One scan of one cloud account.';
+COMMENT ON COLUMN scan_run.id IS 'UUID v7.';
+COMMENT ON COLUMN scan_run.org_id IS 'The organisation.';
+COMMENT ON COLUMN scan_run.cloud_account_id IS 'The account.';
+COMMENT ON COLUMN scan_run.provider IS 'The account''s provider, for filters.';
+COMMENT ON COLUMN scan_run.scan_type IS 'manual, scheduled, webhook or operator.';
+COMMENT ON COLUMN scan_run.status IS 'pending, running, then done or error.';
+COMMENT ON COLUMN scan_run.job_id IS 'The job that runs it.';
+COMMENT ON COLUMN scan_run.filter_regions IS 'Regions asked for; empty is every enabled one.';
+COMMENT ON COLUMN scan_run.ci IS 'CI metadata: repo_owner, repo_name, repo_url, branch, commit_sha, pr_number.';
+COMMENT ON COLUMN scan_run.progress IS '{phase, done, total}, for whoever polls.';
+COMMENT ON COLUMN scan_run.resource_count IS 'Live resources found.';
+COMMENT ON COLUMN scan_run.scan_errors IS 'What could not be read: [{service, region, provider_types, error_class, message}].';
+COMMENT ON COLUMN scan_run.drift_status IS 'null until drift was asked for; then pending, running, done or error.';
+COMMENT ON COLUMN scan_run.drift_error IS 'Why computing drift failed.';
+COMMENT ON COLUMN scan_run.drift_job_id IS 'The job that computes drift.';
+COMMENT ON COLUMN scan_run.new_count IS 'Extra resources of the drift snapshot.';
+COMMENT ON COLUMN scan_run.changed_count IS 'Changed resources of the drift snapshot.';
+COMMENT ON COLUMN scan_run.missing_count IS 'Missing resources of the drift snapshot.';
+COMMENT ON COLUMN scan_run.result IS 'Summary shown as result_json: regions, resources by type, seconds.';
+COMMENT ON COLUMN scan_run.created_at IS 'When it was asked for.';
+COMMENT ON COLUMN scan_run.started_at IS 'When a worker began.';
+COMMENT ON COLUMN scan_run.finished_at IS 'When it ended.';
+
+CREATE TABLE live_resource (
+    id                        uuid        PRIMARY KEY,
+    org_id                    uuid        NOT NULL REFERENCES org (id),
+    cloud_account_id          uuid        NOT NULL REFERENCES cloud_account (id),
+    provider                  text        NOT NULL,
+    provider_type             text        NOT NULL,
+    provider_resource_id      text        NOT NULL,
+    region                    text        NOT NULL,
+    arn                       text,
+    name                      text,
+    properties                jsonb       NOT NULL,
+    managed_by                text,
+    part_of                   text,
+    status                    text        NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'gone')),
+    enrichment_status         text        NOT NULL DEFAULT 'none' CHECK (enrichment_status IN ('none', 'enriched', 'failed', 'n/a')),
+    enrichment_failure_reason text,
+    last_scan_id              uuid        NOT NULL,
+    first_seen_at             timestamptz NOT NULL DEFAULT now(),
+    last_seen_at              timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT live_resource_identity_key UNIQUE (cloud_account_id, provider_type, region, provider_resource_id)
+);
+CREATE INDEX live_resource_org_idx ON live_resource (org_id, id) WHERE status = 'active';
+CREATE INDEX live_resource_account_idx ON live_resource (cloud_account_id, id) WHERE status = 'active';
+COMMENT ON TABLE  live_resource IS 'What the last scans found in the clouds, one row a resource.';
+COMMENT ON COLUMN live_resource.id IS 'UUID v7.';
+COMMENT ON COLUMN live_resource.org_id IS 'The organisation.';
+COMMENT ON COLUMN live_resource.cloud_account_id IS 'The account.';
+COMMENT ON COLUMN live_resource.provider IS 'The account''s provider, for filters.';
+COMMENT ON COLUMN live_resource.provider_type IS 'Terraform''s type.';
+COMMENT ON COLUMN live_resource.provider_resource_id IS 'The cloud''s id, in the form Terraform uses.';
+COMMENT ON COLUMN live_resource.region IS 'Region, or global.';
+COMMENT ON COLUMN live_resource.arn IS 'ARN where there is one.';
+COMMENT ON COLUMN live_resource.name IS 'Name that people see.';
+COMMENT ON COLUMN live_resource.properties IS 'Terraform''s attributes as far as the cloud tells them.';
+COMMENT ON COLUMN live_resource.managed_by IS 'Why it is not the customer''s to declare, such as default VPC; null otherwise.';
+COMMENT ON COLUMN live_resource.part_of IS 'type.id of the resource it hangs on, if any.';
+COMMENT ON COLUMN live_resource.status IS 'active, or gone when a later scan could read its type and region and did not find it.';
+COMMENT ON COLUMN live_resource.enrichment_status IS 'none, enriched, failed or n/a.';
+COMMENT ON COLUMN live_resource.enrichment_failure_reason IS 'Why the last enrichment failed.';
+COMMENT ON COLUMN live_resource.last_scan_id IS 'The newest scan that saw it.';
+COMMENT ON COLUMN live_resource.first_seen_at IS 'When a scan first saw it.';
+COMMENT ON COLUMN live_resource.last_seen_at IS 'When a scan last saw it.';
+
+-- ---------------------------------------------------------------- drift
+
+CREATE TABLE drift_snapshot (
+    id                  uuid        PRIMARY KEY,
+    org_id              uuid        NOT NULL REFERENCES org (id),
+    scan_run_id         uuid        NOT NULL CONSTRAINT drift_snapshot_scan_key UNIQUE REFERENCES scan_run (id),
+    cloud_account_id    uuid        NOT NULL REFERENCES cloud_account (id),
+    total_iac           integer     NOT NULL,
+    total_live          integer     NOT NULL,
+    matched_count       integer     NOT NULL,
+    changed_count       integer     NOT NULL,
+    missing_count       integer     NOT NULL,
+    extra_count         integer     NOT NULL,
+    unchecked_count     integer     NOT NULL,
+    parse_failure_count integer     NOT NULL,
+    coverage_pct        double precision NOT NULL,
+    risk_level          text        NOT NULL,
+    report              jsonb       NOT NULL,
+    created_at          timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX drift_snapshot_account_idx ON drift_snapshot (cloud_account_id, created_at DESC);
+COMMENT ON TABLE  drift_snapshot IS 'The drift of one scan: totals here, items in drift_item.';
+COMMENT ON COLUMN drift_snapshot.id IS 'UUID v7.';
+COMMENT ON COLUMN drift_snapshot.org_id IS 'The organisation.';
+COMMENT ON COLUMN drift_snapshot.scan_run_id IS 'The scan.';
+COMMENT ON COLUMN drift_snapshot.cloud_account_id IS 'The scan''s account.';
+COMMENT ON COLUMN drift_snapshot.total_iac IS 'Declared resource instances.';
+COMMENT ON COLUMN drift_snapshot.total_live IS 'Live resources compared.';
+COMMENT ON COLUMN drift_snapshot.matched_count IS 'Declared and live alike.';
+COMMENT ON COLUMN drift_snapshot.changed_count IS 'Declared and live, but different.';
+COMMENT ON COLUMN drift_snapshot.missing_count IS 'Declared, not live.';
+COMMENT ON COLUMN drift_snapshot.extra_count IS 'Live, not declared.';
+COMMENT ON COLUMN drift_snapshot.unchecked_count IS 'Declared, of a type that has no reader.';
+COMMENT ON COLUMN drift_snapshot.parse_failure_count IS 'Instances of the states that could not be read.';
+COMMENT ON COLUMN drift_snapshot.coverage_pct IS 'Matched and changed of all live, in percent with one decimal.';
+COMMENT ON COLUMN drift_snapshot.risk_level IS 'none, low, medium, high or critical: the highest of the items.';
+COMMENT ON COLUMN drift_snapshot.report IS 'The rest of the summary: unchecked types, unknown slices, what noise rules hid.';
+COMMENT ON COLUMN drift_snapshot.created_at IS 'When it was computed.';
+
+CREATE TABLE drift_item (
+    snapshot_id   uuid    NOT NULL REFERENCES drift_snapshot (id) ON DELETE CASCADE,
+    ordinal       integer NOT NULL,
+    org_id        uuid    NOT NULL,
+    kind          text    NOT NULL CHECK (kind IN ('changed', 'missing', 'extra')),
+    severity      text    NOT NULL,
+    provider_type text    NOT NULL,
+    item          jsonb   NOT NULL,
+    PRIMARY KEY (snapshot_id, ordinal)
+);
+COMMENT ON TABLE  drift_item IS 'One differing resource of a drift snapshot.';
+COMMENT ON COLUMN drift_item.snapshot_id IS 'The snapshot.';
+COMMENT ON COLUMN drift_item.ordinal IS 'Place in the report, from 0.';
+COMMENT ON COLUMN drift_item.org_id IS 'The organisation.';
+COMMENT ON COLUMN drift_item.kind IS 'changed, missing or extra.';
+COMMENT ON COLUMN drift_item.severity IS 'low, medium, high or critical.';
+COMMENT ON COLUMN drift_item.provider_type IS 'Terraform''s type, for filters.';
+COMMENT ON COLUMN drift_item.item IS 'drift::Item, in the wire shape.';
