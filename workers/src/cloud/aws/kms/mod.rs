@@ -1,0 +1,6 @@
+//! Readers of kms.
+
+use super::reader::Reader;
+
+/// All readers of this service.
+pub const READERS: &[Reader] = &[];

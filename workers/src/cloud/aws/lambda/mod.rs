@@ -1,0 +1,6 @@
+//! Readers of lambda.
+
+use super::reader::Reader;
+
+/// All readers of this service.
+pub const READERS: &[Reader] = &[];
