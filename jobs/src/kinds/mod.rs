@@ -1,0 +1,90 @@
+//! What a job is: a struct with its policy beside it.
+//!
+//! A kind declares, it does not code: which queue, how often, how long, how to back off. The payload carries ids, not
+//! data, for the handler reads what is true when it runs. Payloads live here, apart from their handlers in
+//! `workers/src/handlers`, so that whoever enqueues never compiles what runs.
+//!
+//! One file a kind: `jobs/src/kinds/X.rs`, `workers/src/handlers/X.rs`, `tests/it/jobs/X.rs`.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+use crate::retry::Backoff;
+
+/// Priorities; lower runs first. Within a priority, tenants take turns.
+pub mod priority {
+    /// A request waits for it.
+    pub const AWAITED: i16 = 0;
+    /// A person or a consequence waits for it.
+    pub const HIGH: i16 = 10;
+    /// Everything else.
+    pub const NORMAL: i16 = 50;
+    /// Whenever there is nothing else: clean-up, back-fill.
+    pub const LOW: i16 = 100;
+}
+
+/// A kind of work: its payload and its policy.
+///
+/// ```
+/// use std::time::Duration;
+/// use jobs::kinds::Job;
+/// use serde::{Deserialize, Serialize};
+/// use uuid::Uuid;
+///
+/// #[derive(Debug, Serialize, Deserialize)]
+/// struct SendReport {
+///     org_id: Uuid,
+///     report_id: Uuid,
+/// }
+///
+/// impl Job for SendReport {
+///     const KIND: &'static str = "send_report";
+///     const QUEUE: &'static str = "reports";
+///     const MAX_ATTEMPTS: i16 = 5;
+///     const TIMEOUT: Duration = Duration::from_secs(60);
+///
+///     fn tenant(&self) -> Option<Uuid> {
+///         Some(self.org_id)
+///     }
+/// }
+/// ```
+pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// Its name in the database, in logs and metrics; never changes once jobs of it exist.
+    const KIND: &'static str;
+
+    /// The queue it waits in. A worker process serves each queue with slots of its own, so a queue full of slow jobs
+    /// never delays another queue.
+    const QUEUE: &'static str;
+
+    /// Attempts, lost ones included, before it is dead; at least 1.
+    const MAX_ATTEMPTS: i16;
+
+    /// How long one attempt may take; past it the handler is dropped and the attempt has failed with class `timeout`.
+    const TIMEOUT: Duration;
+
+    /// How long to wait after a failed attempt.
+    const BACKOFF: Backoff = Backoff::STANDARD;
+
+    /// Lower runs first, see [`priority`]; not negative.
+    const PRIORITY: i16 = priority::NORMAL;
+
+    /// How long the outcome is kept for whoever waits for it (see [`crate::queue::wait`]), in whole seconds; zero
+    /// keeps none.
+    const OUTCOME_TTL: Duration = Duration::ZERO;
+
+    /// The organisation whose job it is; `None` for the platform's own. Tenants take turns, and may have limits.
+    fn tenant(&self) -> Option<Uuid>;
+
+    /// While a job of this kind, tenant and key waits or runs, enqueueing another returns that one.
+    fn unique_key(&self) -> Option<String> {
+        None
+    }
+
+    /// The concurrency group: jobs of one group share a limit on running jobs.
+    fn group(&self) -> Option<String> {
+        None
+    }
+}

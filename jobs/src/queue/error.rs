@@ -1,0 +1,90 @@
+//! How a handler says what a failure means.
+//!
+//! The error carries the decision, at the line where it happens: `.map_err(|e| JobError::retry("aws_throttled", e))?`.
+//! - [`JobError::retry`]: it may go better next time; the kind's backoff decides when, its budget how often.
+//! - [`JobError::retry_after`]: the same, but somebody (a `Retry-After` header) said when.
+//! - [`JobError::fail`]: it will never go better; the job is dead at once.
+//! - [`JobError::snooze`]: nothing failed, it is only too early; spends no attempt.
+//! - [`JobError::cancel`]: it has become pointless; the job ends without being dead.
+//!
+//! The class is a stable name for filters and metrics, the message is for a person and never holds a secret.
+
+use std::fmt::Display;
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// What shall become of the job.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Decision {
+    /// Try again when the kind's backoff says.
+    Retry,
+    /// Try again after this time.
+    RetryAfter(Duration),
+    /// Dead at once.
+    Fail,
+    /// Run again after this time; the attempt is not counted.
+    Snooze(Duration),
+    /// End it; it is not dead.
+    Cancel,
+}
+
+/// A failed attempt and what shall become of the job.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
+pub struct JobError {
+    /// What shall become of the job.
+    pub decision: Decision,
+    /// Stable name of the failure, `snake_case`.
+    pub error_class: &'static str,
+    /// What happened, to which thing, for a person.
+    pub message: String,
+    /// Facts beside the message.
+    pub details: Option<Value>,
+}
+
+impl JobError {
+    fn new(decision: Decision, error_class: &'static str, message: &dyn Display) -> Self {
+        Self { decision, error_class, message: message.to_string(), details: None }
+    }
+
+    /// It may go better next time: again when the kind's backoff says, dead when its attempts are spent.
+    pub fn retry(error_class: &'static str, message: impl Display) -> Self {
+        Self::new(Decision::Retry, error_class, &message)
+    }
+
+    /// As [`retry`](Self::retry), but after `delay`, whatever the kind's backoff says.
+    pub fn retry_after(error_class: &'static str, message: impl Display, delay: Duration) -> Self {
+        Self::new(Decision::RetryAfter(delay), error_class, &message)
+    }
+
+    /// It will never go better: dead at once, whatever attempts are left.
+    pub fn fail(error_class: &'static str, message: impl Display) -> Self {
+        Self::new(Decision::Fail, error_class, &message)
+    }
+
+    /// Too early: again after `delay`; no attempt is spent and no failure recorded.
+    #[must_use]
+    pub fn snooze(delay: Duration) -> Self {
+        Self::new(Decision::Snooze(delay), "snoozed", &"not yet")
+    }
+
+    /// Pointless by now: the job ends, without being dead.
+    pub fn cancel(reason: impl Display) -> Self {
+        Self::new(Decision::Cancel, "cancelled", &reason)
+    }
+
+    /// Adds facts for whoever reads the failure later.
+    #[must_use]
+    pub fn with_details(mut self, details: Value) -> Self {
+        self.details = Some(details);
+        self
+    }
+}
+
+/// The database went away or refused: it may go better next time.
+impl From<sqlx::Error> for JobError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::retry("database", error)
+    }
+}
