@@ -131,18 +131,13 @@ impl std::fmt::Debug for Credential {
     }
 }
 
-/// Connects an account of a provider. `default_region` is where account-wide questions are asked (`None`: the
-/// provider's own choice).
+/// Connects an account of a provider.
 ///
 /// # Errors
 /// [`CloudError::UnknownProvider`] and [`CloudError::MalformedCredential`]; nothing is sent yet.
-pub fn connect(
-    provider: &str,
-    credential: &Credential,
-    default_region: Option<&str>,
-) -> Result<Box<dyn CloudProvider>, CloudError> {
+pub fn connect(provider: &str, credential: &Credential, options: aws::Options) -> Result<Box<dyn CloudProvider>, CloudError> {
     match provider {
-        "aws" => Ok(Box::new(aws::Aws::connect(credential, default_region)?)),
+        "aws" => Ok(Box::new(aws::Aws::connect(credential, options)?)),
         other => Err(CloudError::UnknownProvider(other.to_owned())),
     }
 }

@@ -3,11 +3,14 @@
 //! - [`reader`]: how a reader is written; `<service>/<thing>.rs` are the readers.
 //! - [`client`]: credentials and clients.
 //! - `engine`: runs readers over regions, bounded, isolated and cancellable.
+//! - `provider`: the [`CloudProvider`](super::CloudProvider) that the job handlers see.
 //! - `reach`: gives up quickly on a region that does not answer.
 
 pub mod client;
 pub mod reader;
 
+mod engine;
+mod provider;
 mod reach;
 
 pub mod cloudwatch;
@@ -24,6 +27,8 @@ pub mod secretsmanager;
 pub mod sns;
 pub mod sqs;
 
+pub use client::Options;
+pub use provider::Aws;
 use reader::Reader;
 
 /// All readers by service. What is listed here is what this build can read.
@@ -46,4 +51,13 @@ const SERVICES: &[&[Reader]] = &[
 /// All readers.
 pub fn readers() -> impl Iterator<Item = &'static Reader> {
     SERVICES.iter().copied().flatten()
+}
+
+/// The Terraform types of all readers, sorted.
+#[must_use]
+pub fn readable_types() -> Vec<&'static str> {
+    let mut types: Vec<_> = readers().flat_map(|reader| reader.types).copied().collect();
+    types.sort_unstable();
+    types.dedup();
+    types
 }
