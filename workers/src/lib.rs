@@ -1,1 +1,2 @@
 //! workers
+pub mod cloud;

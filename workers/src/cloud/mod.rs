@@ -15,11 +15,9 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
+pub use drift::live::GLOBAL;
 pub use error::{CloudError, EnrichError, ErrorClass, OrAbsent, ReadError, ScanError};
 pub use properties::Properties;
-
-/// The region's name under which resources without a region are kept.
-pub const GLOBAL: &str = "global";
 
 /// One connected account of one cloud. Cheap to make; nothing is asked before a method is called.
 pub trait CloudProvider: Send + Sync {

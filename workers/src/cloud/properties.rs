@@ -51,8 +51,8 @@ impl Properties {
         self
     }
 
-    /// Live tags, without the cloud's own `aws:*`, as both `tags` and `tags_all`: the API cannot tell which of them come
-    /// from a provider's default tags; drift compares them with the declared `tags_all`.
+    /// Live tags, without the cloud's own `aws:*`, as `tags`. The API cannot tell which of them come from a provider's
+    /// default tags; drift works that out.
     #[must_use]
     pub fn tags<K, V>(self, tags: impl IntoIterator<Item = (K, V)>) -> Self
     where
@@ -64,7 +64,7 @@ impl Properties {
             .map(|(key, value)| (key.into(), Value::String(value.into())))
             .filter(|(key, _)| !key.starts_with("aws:"))
             .collect();
-        self.set("tags", &tags).set("tags_all", tags)
+        self.set("tags", tags)
     }
 
     /// What was written under this name.

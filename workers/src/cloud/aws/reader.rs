@@ -38,7 +38,8 @@
 //! - One call per resource: [`Context::for_each`], which bounds what is in flight.
 //! - Retries, throttling, timeouts, regions and cancelling are the engine's business, not the reader's.
 //! - What the cloud itself made carries [`Draft::managed_by`] (why, in a few words); what Terraform knows as a part of
-//!   another resource (rules, routes, root volumes) carries [`Draft::part_of`] (that resource's id).
+//!   another resource (rules, routes, root volumes) carries [`Draft::part_of`].
+//! - Which id and which attributes drift needs to match a type, and how a child is told: the docs of [`drift::live`].
 
 use std::collections::HashSet;
 use std::fmt::Display;
@@ -296,9 +297,9 @@ impl Draft {
         self
     }
 
-    /// The id of the resource that this one is a part of, as Terraform splits them.
-    pub fn part_of(mut self, parent: impl Into<String>) -> Self {
-        self.0.part_of = Some(parent.into());
+    /// The resource that this one is a part of, as Terraform splits them; kept as `aws_iam_role.app`.
+    pub fn part_of(mut self, provider_type: &str, id: impl Display) -> Self {
+        self.0.part_of = Some(format!("{provider_type}.{id}"));
         self
     }
 }
