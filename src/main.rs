@@ -1,1 +1,3 @@
+//! The one executable.
+
 fn main() {}

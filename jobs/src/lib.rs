@@ -4,3 +4,4 @@ pub mod ids;
 pub mod kinds;
 pub mod queue;
 pub mod retry;
+pub mod schema;

@@ -1,1 +1,6 @@
-fn main() {}
+//! The integration tests: one binary, so that one build and one Postgres serve them all.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking, in its helpers too")]
+
+mod schema;
+mod support;

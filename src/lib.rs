@@ -1,0 +1,6 @@
+//! Plumbline's composition: the command line, and how the parts are put together for each role.
+//!
+//! Nothing here knows a cloud, a table or a route. It is a library only so that the integration tests can use the embedded
+//! Postgres and the list of settings as the binary does.
+
+pub mod postgres;
