@@ -1,7 +1,13 @@
-//! What the API, the workers and the scheduler share: kinds of jobs, the queue, the database, and domain types.
+//! What the API, the workers and the scheduler share: kinds of jobs, the queue, the tables, the domain's words, secrets and
+//! the audit chain. Nothing here depends on any of them.
 
+pub mod audit;
+pub mod crypto;
+pub mod db;
+pub mod domain;
 pub mod ids;
 pub mod kinds;
+pub mod plan;
 pub mod queue;
 pub mod retry;
 pub mod schema;

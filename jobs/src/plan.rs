@@ -1,0 +1,101 @@
+//! What each plan allows. The numbers are the contract's where it gives them (accounts, schedules, keys, seats, concurrent
+//! scans, retention on Free); request rates and state sources are ours.
+
+use std::time::Duration;
+
+pub use crate::domain::Plan;
+
+/// A number of things; `None` is without limit, which the API writes as -1.
+pub type Limit = Option<u32>;
+
+/// The limits of a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Cloud accounts.
+    pub cloud_accounts: Limit,
+    /// API keys that are neither revoked nor past their grace.
+    pub api_keys: Limit,
+    /// State sources that are not deleted.
+    pub state_sources: Limit,
+    /// Scan schedules.
+    pub schedules: Limit,
+    /// Members.
+    pub seats: Limit,
+    /// Scans that are pending or running at a time.
+    pub concurrent_scans: Limit,
+    /// Requests a minute for each key or person.
+    pub requests_per_minute: u32,
+    /// How far back the scan history goes; `None` is for ever.
+    pub scan_history: Option<Duration>,
+}
+
+/// A plan's limits.
+#[must_use]
+pub const fn limits(plan: Plan) -> Limits {
+    match plan {
+        Plan::Free => Limits {
+            cloud_accounts: Some(1),
+            api_keys: Some(2),
+            state_sources: Some(3),
+            schedules: Some(1),
+            seats: Some(1),
+            concurrent_scans: Some(1),
+            requests_per_minute: 100,
+            scan_history: Some(Duration::from_hours(24)),
+        },
+        Plan::Team => Limits {
+            cloud_accounts: Some(10),
+            api_keys: Some(10),
+            state_sources: Some(100),
+            schedules: Some(20),
+            seats: Some(10),
+            concurrent_scans: Some(20),
+            requests_per_minute: 600,
+            scan_history: None,
+        },
+        Plan::Enterprise => Limits {
+            cloud_accounts: None,
+            api_keys: None,
+            state_sources: None,
+            schedules: None,
+            seats: None,
+            concurrent_scans: None,
+            requests_per_minute: 3_000,
+            scan_history: None,
+        },
+    }
+}
+
+/// A plan's feature flags, as `features` of an organisation lists them.
+#[must_use]
+pub const fn features(plan: Plan) -> &'static [&'static str] {
+    match plan {
+        Plan::Free => &[],
+        Plan::Team => &["audit_compliance", "glob_state_sources", "slack"],
+        Plan::Enterprise => &[
+            "audit_compliance",
+            "glob_state_sources",
+            "slack",
+            "sso",
+            "scim",
+        ],
+    }
+}
+
+/// Whether `more` can be added to `used` within `limit`.
+#[must_use]
+pub fn has_room(limit: Limit, used: i64, more: i64) -> bool {
+    limit.is_none_or(|limit| used.saturating_add(more) <= i64::from(limit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_place_can_be_taken_and_no_more() {
+        assert!(has_room(Some(10), 9, 1));
+        assert!(!has_room(Some(10), 9, 2));
+        assert!(has_room(None, i64::MAX, 1));
+    }
+}
