@@ -358,6 +358,8 @@ CREATE TABLE scan_run (
     progress         jsonb,
     resource_count   integer,
     scan_errors      jsonb       NOT NULL DEFAULT '[]',
+    error_class      text,
+    error            text,
     drift_status     text        CHECK (drift_status IN ('pending', 'running', 'done', 'error')),
     drift_error      text,
     drift_job_id     uuid,
@@ -370,11 +372,14 @@ CREATE TABLE scan_run (
     finished_at      timestamptz,
     CHECK ((status IN ('done', 'error')) = (finished_at IS NOT NULL)),
     CHECK (status <> 'running' OR started_at IS NOT NULL),
+    CHECK ((status = 'error') = (error IS NOT NULL) AND (error IS NULL) = (error_class IS NULL)),
     CHECK (drift_status IS NULL OR status = 'done')
 );
 CREATE INDEX scan_run_org_idx ON scan_run (org_id, created_at DESC, id);
 CREATE INDEX scan_run_account_idx ON scan_run (cloud_account_id, created_at DESC, id);
 CREATE INDEX scan_run_open_idx ON scan_run (org_id) WHERE status IN ('pending', 'running');
+CREATE INDEX scan_run_drift_idx ON scan_run (cloud_account_id) WHERE drift_status IN ('pending', 'running');
+CREATE UNIQUE INDEX scan_run_running_key ON scan_run (cloud_account_id) WHERE status = 'running';
 COMMENT ON TABLE  scan_run IS 'One scan of one cloud account.';
 COMMENT ON COLUMN scan_run.id IS 'UUID v7.';
 COMMENT ON COLUMN scan_run.org_id IS 'The organisation.';
@@ -388,6 +393,8 @@ COMMENT ON COLUMN scan_run.ci IS 'CI metadata: repo_owner, repo_name, repo_url, 
 COMMENT ON COLUMN scan_run.progress IS '{phase, done, total}, for whoever polls.';
 COMMENT ON COLUMN scan_run.resource_count IS 'Live resources found.';
 COMMENT ON COLUMN scan_run.scan_errors IS 'What could not be read: [{service, region, provider_types, error_class, message}].';
+COMMENT ON COLUMN scan_run.error_class IS 'Class of the failure that ended it in error.';
+COMMENT ON COLUMN scan_run.error IS 'Why it ended in error, for a person.';
 COMMENT ON COLUMN scan_run.drift_status IS 'null until drift was asked for; then pending, running, done or error.';
 COMMENT ON COLUMN scan_run.drift_error IS 'Why computing drift failed.';
 COMMENT ON COLUMN scan_run.drift_job_id IS 'The job that computes drift.';
@@ -456,6 +463,7 @@ CREATE TABLE drift_snapshot (
     missing_count       integer     NOT NULL,
     extra_count         integer     NOT NULL,
     unchecked_count     integer     NOT NULL,
+    unknown_count       integer     NOT NULL,
     parse_failure_count integer     NOT NULL,
     coverage_pct        double precision NOT NULL,
     risk_level          text        NOT NULL,
@@ -475,6 +483,7 @@ COMMENT ON COLUMN drift_snapshot.changed_count IS 'Declared and live, but differ
 COMMENT ON COLUMN drift_snapshot.missing_count IS 'Declared, not live.';
 COMMENT ON COLUMN drift_snapshot.extra_count IS 'Live, not declared.';
 COMMENT ON COLUMN drift_snapshot.unchecked_count IS 'Declared, of a type that has no reader.';
+COMMENT ON COLUMN drift_snapshot.unknown_count IS 'Declared in a part of the cloud that was not read.';
 COMMENT ON COLUMN drift_snapshot.parse_failure_count IS 'Instances of the states that could not be read.';
 COMMENT ON COLUMN drift_snapshot.coverage_pct IS 'Matched and changed of all live, in percent with one decimal.';
 COMMENT ON COLUMN drift_snapshot.risk_level IS 'none, low, medium, high or critical: the highest of the items.';

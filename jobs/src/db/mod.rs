@@ -2,3 +2,16 @@
 //! caller's transaction.
 
 pub mod audit;
+pub mod cloud_account;
+pub mod declared_resource;
+pub mod drift_item;
+pub mod drift_snapshot;
+pub mod event;
+pub mod json;
+pub mod live_resource;
+pub mod page;
+pub mod scan_run;
+pub mod state_snapshot;
+pub mod state_source;
+
+pub use page::{Listed, Page};

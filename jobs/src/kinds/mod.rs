@@ -6,6 +6,12 @@
 //!
 //! One file a kind: `jobs/src/kinds/X.rs`, `workers/src/handlers/X.rs`, `tests/it/jobs/X.rs`.
 
+pub mod compute_drift;
+pub mod enrich_resource;
+pub mod refresh_state_source;
+pub mod scan;
+pub mod validate_account;
+
 use std::time::Duration;
 
 use serde::Serialize;

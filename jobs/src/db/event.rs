@@ -1,0 +1,56 @@
+//! What happened and may be told to subscribers. Written by [`crate::events`] only.
+
+use serde_json::Value;
+use sqlx::PgConnection;
+
+use crate::ids::{EventId, OrgId};
+
+/// Records an event in the caller's transaction.
+///
+/// # Errors
+/// The database's; its check refuses data of 20 kB or more.
+pub async fn insert(
+    conn: &mut PgConnection,
+    id: EventId,
+    org_id: OrgId,
+    event_type: &str,
+    data: &Value,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "INSERT INTO event (id, org_id, event_type, data) VALUES ($1, $2, $3, $4)",
+        id.uuid(),
+        org_id.uuid(),
+        event_type,
+        data,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// A recorded event.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recorded {
+    /// Its id.
+    pub id: EventId,
+    /// Dotted, such as `scan.completed`.
+    pub event_type: String,
+    /// Ids and links.
+    pub data: Value,
+}
+
+/// The newest events of an organisation, newest first.
+///
+/// # Errors
+/// The database's.
+pub async fn newest(conn: &mut PgConnection, org_id: OrgId, limit: i64) -> sqlx::Result<Vec<Recorded>> {
+    sqlx::query_as!(
+        Recorded,
+        r#"SELECT id AS "id: EventId", event_type, data FROM event WHERE org_id = $1
+            ORDER BY occurred_at DESC, id DESC LIMIT $2"#,
+        org_id.uuid(),
+        limit,
+    )
+    .fetch_all(conn)
+    .await
+}
