@@ -9,6 +9,7 @@ pub mod events;
 pub mod ids;
 pub mod kinds;
 pub mod plan;
+pub mod providers;
 pub mod queue;
 pub mod retry;
 pub mod scans;
