@@ -5,6 +5,7 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 
 use super::json::jsonb_text;
+use super::page::Page;
 use crate::ids::{DriftSnapshotId, OrgId};
 
 /// An item to be stored.
@@ -54,7 +55,7 @@ pub async fn insert_many(
     Ok(())
 }
 
-/// All items of a snapshot in the wire shape, in their order.
+/// A page of a snapshot's items in the wire shape, in their order.
 ///
 /// # Errors
 /// The database's.
@@ -62,12 +63,15 @@ pub async fn list(
     conn: &mut PgConnection,
     org_id: OrgId,
     snapshot_id: DriftSnapshotId,
+    page: Page,
 ) -> sqlx::Result<Vec<Json<Box<RawValue>>>> {
     sqlx::query_scalar!(
         r#"SELECT item AS "item: Json<Box<RawValue>>" FROM drift_item WHERE org_id = $1 AND snapshot_id = $2
-            ORDER BY ordinal"#,
+            ORDER BY ordinal LIMIT $3 OFFSET $4"#,
         org_id.uuid(),
         snapshot_id.uuid(),
+        page.limit,
+        page.offset,
     )
     .fetch_all(conn)
     .await

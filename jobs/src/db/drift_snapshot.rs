@@ -240,7 +240,7 @@ pub struct Posture {
     pub computed_at: Option<DateTime<Utc>>,
 }
 
-/// How every account of an organisation stands, oldest account first.
+/// How the accounts of an organisation stand, the 1,000 oldest, oldest first.
 ///
 /// # Errors
 /// The database's.
@@ -254,7 +254,7 @@ pub async fn posture(conn: &mut PgConnection, org_id: OrgId) -> sqlx::Result<Vec
              LEFT JOIN LATERAL (SELECT * FROM drift_snapshot s WHERE s.cloud_account_id = a.id
                                  ORDER BY s.created_at DESC, s.id DESC LIMIT 1) d ON true
             WHERE a.org_id = $1
-            ORDER BY a.created_at, a.id"#,
+            ORDER BY a.created_at, a.id LIMIT 1000"#,
         org_id.uuid(),
     )
     .fetch_all(conn)
