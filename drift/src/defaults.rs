@@ -19,13 +19,25 @@ pub fn recognise(live: &LiveResource) -> Option<&'static str> {
         "aws_security_group" if of.text("name") == "default" => Some("default security group of its VPC"),
         "aws_subnet" if of.is_true("default_for_az") => Some("default subnet of the default VPC"),
         "aws_route_table" if of.is_true("main") => Some("main route table of its VPC"),
-        "aws_vpc_dhcp_options" if of.text("domain_name_servers") == "AmazonProvidedDNS" && of.has_no_tags() => Some("default DHCP options"),
+        "aws_vpc_dhcp_options" if of.text("domain_name_servers") == "AmazonProvidedDNS" && of.has_no_tags() => {
+            Some("default DHCP options")
+        }
         "aws_ec2_managed_prefix_list" if of.text("owner_id") == "AWS" => Some("owned by AWS"),
-        "aws_iam_role" if of.text("path").starts_with("/aws-service-role/") || arn(live).contains(":role/aws-service-role/") => Some("service-linked role"),
-        "aws_iam_policy" if id.starts_with("arn:aws:iam::aws:") || arn(live).starts_with("arn:aws:iam::aws:") => Some("AWS-managed policy"),
+        "aws_iam_role"
+            if of.text("path").starts_with("/aws-service-role/") || arn(live).contains(":role/aws-service-role/") =>
+        {
+            Some("service-linked role")
+        }
+        "aws_iam_policy" if id.starts_with("arn:aws:iam::aws:") || arn(live).starts_with("arn:aws:iam::aws:") => {
+            Some("AWS-managed policy")
+        }
         "aws_kms_alias" if id.starts_with("alias/aws/") => Some("AWS-managed key's alias"),
         "aws_kms_key" if of.text("key_manager") == "AWS" => Some("AWS-managed key"),
-        "aws_db_parameter_group" | "aws_rds_cluster_parameter_group" | "aws_elasticache_parameter_group" | "aws_redshift_parameter_group" | "aws_neptune_parameter_group"
+        "aws_db_parameter_group"
+        | "aws_rds_cluster_parameter_group"
+        | "aws_elasticache_parameter_group"
+        | "aws_redshift_parameter_group"
+        | "aws_neptune_parameter_group"
             if id.starts_with("default.") =>
         {
             Some("default parameter group")
@@ -78,7 +90,10 @@ mod tests {
     use super::*;
 
     fn live(provider_type: &str, id: &str, properties: &Value) -> LiveResource {
-        serde_json::from_value(json!({"type": provider_type, "id": id, "region": "eu-west-1", "properties": properties})).unwrap()
+        serde_json::from_value(
+            json!({"type": provider_type, "id": id, "region": "eu-west-1", "properties": properties}),
+        )
+        .unwrap()
     }
 
     #[test]

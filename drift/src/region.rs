@@ -98,8 +98,7 @@ fn of_queue_url(url: &str) -> Option<&str> {
 /// The region at the start of a zone's name: `us-east-1` of `us-east-1a`, `us-west-2` of `us-west-2-lax-1a`.
 fn prefix(text: &str) -> Option<&str> {
     let mut at = 0;
-    let mut words = 0;
-    for word in text.split('-') {
+    for (words, word) in text.split('-').enumerate() {
         if words >= 2 && word.starts_with(|c: char| c.is_ascii_digit()) {
             let digits = word.bytes().take_while(u8::is_ascii_digit).count();
             return text.get(..at + digits);
@@ -108,7 +107,6 @@ fn prefix(text: &str) -> Option<&str> {
         if !letters || (words == 0 && word.len() != 2) {
             return None;
         }
-        words += 1;
         at += word.len() + 1;
     }
     None
@@ -142,15 +140,24 @@ mod tests {
         assert_eq!(of("aws_sqs_queue", &json!({"arn": "arn:aws:sqs:eu-west-1:1:q"})), Some("eu-west-1".into()));
         assert_eq!(of("aws_ebs_volume", &json!({"availability_zone": "us-gov-west-1a"})), Some("us-gov-west-1".into()));
         assert_eq!(of("aws_subnet", &json!({"availability_zone": "us-west-2-lax-1a"})), Some("us-west-2".into()));
-        assert_eq!(of("aws_s3_bucket", &json!({"arn": "arn:aws:s3:::b", "region": "ap-southeast-2"})), Some("ap-southeast-2".into()));
-        assert_eq!(of("aws_sqs_queue_policy", &json!({"queue_url": "https://sqs.us-east-2.amazonaws.com/1/q"})), Some("us-east-2".into()));
+        assert_eq!(
+            of("aws_s3_bucket", &json!({"arn": "arn:aws:s3:::b", "region": "ap-southeast-2"})),
+            Some("ap-southeast-2".into())
+        );
+        assert_eq!(
+            of("aws_sqs_queue_policy", &json!({"queue_url": "https://sqs.us-east-2.amazonaws.com/1/q"})),
+            Some("us-east-2".into())
+        );
         assert_eq!(of("aws_s3_bucket_policy", &json!({"bucket": "us-east-1"})), None);
     }
 
     #[test]
     fn providers_tell_when_named_after_regions() {
         assert_eq!(of_provider("registry.terraform.io/hashicorp/aws.eu_west_1"), Some("eu-west-1".into()));
-        assert_eq!(of_provider("registry.opentofu.org/hashicorp/aws.by_region[\"us-east-1\"]"), Some("us-east-1".into()));
+        assert_eq!(
+            of_provider("registry.opentofu.org/hashicorp/aws.by_region[\"us-east-1\"]"),
+            Some("us-east-1".into())
+        );
         assert_eq!(of_provider("registry.terraform.io/hashicorp/aws.eu"), None);
         assert_eq!(of_provider("registry.terraform.io/hashicorp/aws"), None);
     }

@@ -122,11 +122,17 @@ pub enum Depth {
 /// Whether an attribute holds a secret by its name alone.
 #[must_use]
 pub fn is_secret(provider_type: &str, name: &str, depth: Depth) -> bool {
-    SECRET_NAMES.binary_search(&name).is_ok() || (depth == Depth::Top && SECRET_ATTRIBUTES.contains(&(provider_type, name)))
+    SECRET_NAMES.binary_search(&name).is_ok()
+        || (depth == Depth::Top && SECRET_ATTRIBUTES.contains(&(provider_type, name)))
 }
 
 /// Replaces well-known secrets in place and adds their paths.
-pub(crate) fn seal_known(provider_type: &str, attributes: &mut Map<String, Value>, key: &SensitiveKey, paths: &mut Vec<String>) {
+pub(crate) fn seal_known(
+    provider_type: &str,
+    attributes: &mut Map<String, Value>,
+    key: &SensitiveKey,
+    paths: &mut Vec<String>,
+) {
     for (name, value) in attributes.iter_mut() {
         let mut path = normalise::path::root(name);
         if is_secret(provider_type, name, Depth::Top) {
@@ -186,7 +192,8 @@ mod tests {
 
     #[test]
     fn a_secret_leaves_no_trace_of_itself() {
-        let mut attributes = json!({"password": "hunter2", "a": [{"private_key": "pem"}], "b": "seen"}).as_object().unwrap().clone();
+        let mut attributes =
+            json!({"password": "hunter2", "a": [{"private_key": "pem"}], "b": "seen"}).as_object().unwrap().clone();
         let mut paths = Vec::new();
         seal_known("aws_db_instance", &mut attributes, &key(), &mut paths);
         let text = serde_json::to_string(&attributes).unwrap();

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
+use super::Unreadable;
 use super::index::Entry;
 use super::observe::{Child, Comparison, Light, named};
 use super::report::{Change, Counts, Filtered, Item, Kind, Report, RiskLevel};
-use super::Unreadable;
 use crate::children::{self, MIRRORS, Undeclared};
 use crate::identity;
 use crate::region;
@@ -31,9 +31,14 @@ impl Comparison<'_> {
     /// Closes the live side and reports.
     #[must_use]
     pub fn finish(mut self) -> Report {
-        self.unmatched.sort_by(|a, b| a.rank().cmp(&b.rank()).then_with(|| a.arn.cmp(&b.arn)).then_with(|| a.managed_by.cmp(&b.managed_by)));
+        self.unmatched.sort_by(|a, b| {
+            a.rank().cmp(&b.rank()).then_with(|| a.arn.cmp(&b.arn)).then_with(|| a.managed_by.cmp(&b.managed_by))
+        });
         self.unmatched.dedup_by(|later, first| later.rank() == first.rank());
-        let mut draft = Draft { counts: Counts { parse_failure_count: self.settings.parse_failure_count, ..Counts::default() }, ..Draft::default() };
+        let mut draft = Draft {
+            counts: Counts { parse_failure_count: self.settings.parse_failure_count, ..Counts::default() },
+            ..Draft::default()
+        };
         self.declared_side(&mut draft);
         self.live_side(&mut draft);
         draft.counts.total_live = self.covered() + draft.counts.extra_count;
@@ -42,7 +47,8 @@ impl Comparison<'_> {
 
     /// Distinct live resources that are declared.
     fn covered(&self) -> u64 {
-        let found = self.entries.iter().filter(|e| !e.is_deposed).filter_map(|e| e.found.as_ref().map(|f| f.light.rank()));
+        let found =
+            self.entries.iter().filter(|e| !e.is_deposed).filter_map(|e| e.found.as_ref().map(|f| f.light.rank()));
         found.chain(self.atoms.iter().map(Light::rank)).collect::<HashSet<_>>().len() as u64
     }
 
@@ -70,7 +76,14 @@ impl Comparison<'_> {
         self.entries = entries;
     }
 
-    fn judge(&self, entry: &Entry, light: Option<&Light>, changes: Vec<Change>, (severity, noise_filtered): (Severity, u64), draft: &mut Draft) {
+    fn judge(
+        &self,
+        entry: &Entry,
+        light: Option<&Light>,
+        changes: Vec<Change>,
+        (severity, noise_filtered): (Severity, u64),
+        draft: &mut Draft,
+    ) {
         if changes.is_empty() {
             draft.counts.matched_count += 1;
             return;
@@ -88,8 +101,17 @@ impl Comparison<'_> {
         match members {
             _ if gone.is_empty() => draft.counts.matched_count += 1,
             Some(path) => {
-                let change = Change { path: path.to_owned(), declared: gone.into(), live: Value::Array(Vec::new()), sensitive: false };
-                let severity = self.rules.severity(&entry.provider_type, Kind::Changed, Facts::Attribute(&change.path, &change.live));
+                let change = Change {
+                    path: path.to_owned(),
+                    declared: gone.into(),
+                    live: Value::Array(Vec::new()),
+                    sensitive: false,
+                };
+                let severity = self.rules.severity(
+                    &entry.provider_type,
+                    Kind::Changed,
+                    Facts::Attribute(&change.path, &change.live),
+                );
                 self.judge(entry, None, vec![change], (severity, 0), draft);
             }
             // As Terraform sees a rule of which one network was revoked.
@@ -109,12 +131,21 @@ impl Comparison<'_> {
             return;
         }
         let rule = self.rules.noise(&entry.provider_type, Kind::Missing, None);
-        let rule = rule.or_else(|| self.rules.policy().is_suppressed(&entry.address, "", Kind::Missing).then_some(("suppressed", "hidden by a suppression")));
+        let rule = rule.or_else(|| {
+            self.rules
+                .policy()
+                .is_suppressed(&entry.address, "", Kind::Missing)
+                .then_some(("suppressed", "hidden by a suppression"))
+        });
         if let Some((rule, why)) = rule {
             draft.counts.unknown_count += 1;
             draft.counts.noise_filtered += 1;
             *draft.unknown_reasons.entry(format!("hidden by {rule}")).or_default() += 1;
-            draft.filtered.push(Filtered { rule: rule.to_owned(), why: why.to_owned(), ..entry.filtered(Kind::Missing) });
+            draft.filtered.push(Filtered {
+                rule: rule.to_owned(),
+                why: why.to_owned(),
+                ..entry.filtered(Kind::Missing)
+            });
             return;
         }
         draft.counts.missing_count += 1;
@@ -225,7 +256,12 @@ impl Comparison<'_> {
     fn hidden_extra(&mut self, light: &Light) -> Option<(String, String)> {
         let address = format!("{}.{}", light.provider_type, light.id);
         let rule = self.rules.noise(&light.provider_type, Kind::Extra, None);
-        let rule = rule.or_else(|| self.rules.policy().is_suppressed(&address, "", Kind::Extra).then_some(("suppressed", "hidden by a suppression")));
+        let rule = rule.or_else(|| {
+            self.rules
+                .policy()
+                .is_suppressed(&address, "", Kind::Extra)
+                .then_some(("suppressed", "hidden by a suppression"))
+        });
         rule.map(|(rule, why)| (rule.to_owned(), why.to_owned()))
     }
 
@@ -244,7 +280,9 @@ impl Comparison<'_> {
         }
         match child.keys.iter().find_map(|key| parents.get(key)) {
             Some(Parent::NotExtra(why)) => Verdict::Not("part-of-default", format!("part of {}: {why}", child.parent)),
-            Some(Parent::Extra) if !children::speaks_for_itself(&light.provider_type) => Verdict::Not("part-of-extra", format!("came with {}", child.parent)),
+            Some(Parent::Extra) if !children::speaks_for_itself(&light.provider_type) => {
+                Verdict::Not("part-of-extra", format!("came with {}", child.parent))
+            }
             _ => Verdict::Extra,
         }
     }
@@ -266,7 +304,10 @@ impl Comparison<'_> {
                 (false, Undeclared::Child) => is_inline && told,
             };
             if by_parent {
-                return Verdict::Not("told-by-parent", format!("{} of {} tells it", MIRRORS[mirror].attributes.join(", "), entry.address));
+                return Verdict::Not(
+                    "told-by-parent",
+                    format!("{} of {} tells it", MIRRORS[mirror].attributes.join(", "), entry.address),
+                );
             }
         }
         if child.is_default {
@@ -278,14 +319,19 @@ impl Comparison<'_> {
 
 /// What those unmatched resources are that other unmatched ones hang on.
 fn parents_among(unmatched: &[Light]) -> HashMap<String, Parent> {
-    let wanted: HashSet<&str> = unmatched.iter().filter_map(|l| l.child.as_ref()).flat_map(|c| c.keys.iter().map(String::as_str)).collect();
+    let wanted: HashSet<&str> =
+        unmatched.iter().filter_map(|l| l.child.as_ref()).flat_map(|c| c.keys.iter().map(String::as_str)).collect();
     let mut parents = HashMap::new();
     if wanted.is_empty() {
         return parents;
     }
     for light in unmatched {
         let ids = [Some(&light.id), light.arn.as_ref()];
-        for key in ids.into_iter().flatten().flat_map(|id| super::index::parent_keys(&light.provider_type, id, Some(&light.region))) {
+        for key in ids
+            .into_iter()
+            .flatten()
+            .flat_map(|id| super::index::parent_keys(&light.provider_type, id, Some(&light.region)))
+        {
             if wanted.contains(key.as_str()) {
                 let parent = light.managed_by.as_ref().map_or(Parent::Extra, |why| Parent::NotExtra(why.to_string()));
                 parents.insert(key, parent);
@@ -308,7 +354,8 @@ impl Searched {
             self.number = Some(number);
             self.attributes = entry.parsed();
         }
-        let properties: Map<String, Value> = child.properties.as_deref().and_then(|p| serde_json::from_str(p).ok()).unwrap_or_default();
+        let properties: Map<String, Value> =
+            child.properties.as_deref().and_then(|p| serde_json::from_str(p).ok()).unwrap_or_default();
         children::names(&MIRRORS[mirror], entry.id(), &self.attributes, &light.provider_type, &properties)
     }
 }
@@ -339,11 +386,26 @@ impl Draft {
 }
 
 fn item_order(i: &Item) -> impl Ord {
-    (i.kind, i.address.clone(), i.provider_type.clone(), i.region.clone(), i.provider_resource_id.clone(), i.state_source_id.clone())
+    (
+        i.kind,
+        i.address.clone(),
+        i.provider_type.clone(),
+        i.region.clone(),
+        i.provider_resource_id.clone(),
+        i.state_source_id.clone(),
+    )
 }
 
 fn filtered_order(f: &Filtered) -> impl Ord {
-    (f.kind, f.address.clone(), f.provider_type.clone(), f.region.clone(), f.provider_resource_id.clone(), f.path.clone(), f.rule.clone())
+    (
+        f.kind,
+        f.address.clone(),
+        f.provider_type.clone(),
+        f.region.clone(),
+        f.provider_resource_id.clone(),
+        f.path.clone(),
+        f.rule.clone(),
+    )
 }
 
 /// Percent with one decimal, rounded to the nearest. Counts are far below 2^53.

@@ -83,8 +83,12 @@ impl Walk<'_> {
             ("aws_security_group", "ingress" | "egress") => {
                 self.changes.extend(firewall::difference(name, self.sides.id, declared, live));
             }
-            ("aws_route_table", "route") => self.value(&without(declared, is_made_by_aws), &without(live, is_made_by_aws)),
-            ("aws_network_acl", "ingress" | "egress") => self.value(&without(declared, is_last_rule), &without(live, is_last_rule)),
+            ("aws_route_table", "route") => {
+                self.value(&without(declared, is_made_by_aws), &without(live, is_made_by_aws));
+            }
+            ("aws_network_acl", "ingress" | "egress") => {
+                self.value(&without(declared, is_last_rule), &without(live, is_last_rule));
+            }
             _ => self.value(declared, live),
         }
     }
@@ -126,7 +130,9 @@ impl Walk<'_> {
         let is_map = self.shape.is_none_or(|s| s.is_map(&self.plain));
         let names: BTreeSet<&String> = declared.keys().chain(live.keys()).collect();
         for name in names {
-            if NOT_COMPARED_INSIDE.contains(&name.as_str()) || (name == "tags" && VOLUME_BLOCKS.contains(&self.plain.as_str())) {
+            if NOT_COMPARED_INSIDE.contains(&name.as_str())
+                || (name == "tags" && VOLUME_BLOCKS.contains(&self.plain.as_str()))
+            {
                 continue;
             }
             let told = live.get(name);
@@ -182,7 +188,8 @@ impl Walk<'_> {
 
     /// Blocks of a list: paired by name where all have one, by index otherwise.
     fn blocks(&mut self, declared: &[Value], live: &[Value]) {
-        let pairs = paired_by_name(declared, live).unwrap_or_else(|| (0..declared.len().max(live.len())).map(|i| (i, i)).collect());
+        let pairs = paired_by_name(declared, live)
+            .unwrap_or_else(|| (0..declared.len().max(live.len())).map(|i| (i, i)).collect());
         for (index, (d, l)) in pairs.into_iter().enumerate() {
             self.element(index, declared.get(d).unwrap_or(&NULL), live.get(l).unwrap_or(&NULL));
         }
@@ -210,7 +217,12 @@ impl Walk<'_> {
     fn emit(&mut self, declared: &Value, live: &Value) {
         let hidden = self.is_hidden(declared, live);
         let show = |v: &Value| if hidden { Value::Null } else { v.clone() };
-        self.changes.push(Change { path: self.path.clone(), declared: show(declared), live: show(live), sensitive: hidden });
+        self.changes.push(Change {
+            path: self.path.clone(),
+            declared: show(declared),
+            live: show(live),
+            sensitive: hidden,
+        });
     }
 
     fn is_hidden(&self, declared: &Value, live: &Value) -> bool {
@@ -230,7 +242,10 @@ fn covers(outer: &str, inner: &str) -> bool {
 fn holds_secret(value: &Value) -> bool {
     match value {
         Value::Object(map) => {
-            sensitive::sealed(value).is_some() || map.iter().any(|(k, v)| holds_secret(v) || (!is_empty(v) && sensitive::is_secret("", k, Depth::Nested)))
+            sensitive::sealed(value).is_some()
+                || map
+                    .iter()
+                    .any(|(k, v)| holds_secret(v) || (!is_empty(v) && sensitive::is_secret("", k, Depth::Nested)))
         }
         Value::Array(items) => items.iter().any(holds_secret),
         _ => false,
@@ -267,8 +282,11 @@ fn drop_untold(declared: &[Value], live: &[Value], d_only: &mut Vec<usize>, l_on
         let wanted = canonical(&live[*l]);
         let twin = d_only.iter().position(|d| {
             declared[*d].as_object().is_some_and(|block| {
-                let restricted: Map<String, Value> =
-                    block.iter().filter(|(name, _)| told.contains_key(*name)).map(|(n, v)| (n.clone(), v.clone())).collect();
+                let restricted: Map<String, Value> = block
+                    .iter()
+                    .filter(|(name, _)| told.contains_key(*name))
+                    .map(|(n, v)| (n.clone(), v.clone()))
+                    .collect();
                 restricted.len() < block.len() && canonical(&Value::Object(restricted)) == wanted
             })
         });
@@ -297,7 +315,8 @@ fn paired_by_name(declared: &[Value], live: &[Value]) -> Option<Vec<(usize, usiz
         let (d, l) = (named(declared, by)?, named(live, by)?);
         let mut in_order: Vec<(&String, usize)> = d.iter().map(|(name, index)| (name, *index)).collect();
         in_order.sort_by_key(|(_, index)| *index);
-        let mut pairs: Vec<_> = in_order.into_iter().map(|(name, index)| (index, l.get(name).copied().unwrap_or(usize::MAX))).collect();
+        let mut pairs: Vec<_> =
+            in_order.into_iter().map(|(name, index)| (index, l.get(name).copied().unwrap_or(usize::MAX))).collect();
         pairs.extend(l.iter().filter(|(name, _)| !d.contains_key(*name)).map(|(_, index)| (usize::MAX, *index)));
         Some(pairs)
     })
@@ -313,7 +332,8 @@ fn without(value: &Value, unwanted: fn(&Value) -> bool) -> Value {
 /// Routes that AWS puts into a table: the local one, and those of gateway endpoints.
 fn is_made_by_aws(route: &Value) -> bool {
     let text = |name: &str| route.get(name).and_then(Value::as_str).unwrap_or_default();
-    text("gateway_id") == "local" || (text("gateway_id").starts_with("vpce-") && !text("destination_prefix_list_id").is_empty())
+    text("gateway_id") == "local"
+        || (text("gateway_id").starts_with("vpce-") && !text("destination_prefix_list_id").is_empty())
 }
 
 /// The rule that every network ACL ends with.

@@ -38,7 +38,12 @@ fn permissions(rules: &Value, group: &str) -> BTreeSet<Permission> {
         let text = |name: &str| rule.get(name).and_then(Value::as_str).unwrap_or_default();
         let ports = Ports::of(text("protocol"), rule.get("from_port"), rule.get("to_port"));
         let mut add = |list, peer: &str| {
-            out.insert(Permission { ports: ports.clone(), description: text("description").to_owned(), list, peer: peer.to_owned() });
+            out.insert(Permission {
+                ports: ports.clone(),
+                description: text("description").to_owned(),
+                list,
+                peer: peer.to_owned(),
+            });
         };
         for list in PEERS {
             for peer in rule.get(*list).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
@@ -64,7 +69,10 @@ fn rules<'a>(permissions: impl Iterator<Item = &'a Permission>) -> Value {
         .map(|((ports, description), members)| {
             let mut rule = Map::new();
             for list in PEERS {
-                rule.insert((*list).to_owned(), members.iter().filter(|p| p.list == *list).map(|p| Value::from(p.peer.as_str())).collect());
+                rule.insert(
+                    (*list).to_owned(),
+                    members.iter().filter(|p| p.list == *list).map(|p| Value::from(p.peer.as_str())).collect(),
+                );
             }
             rule.insert("description".to_owned(), json!(description));
             rule.insert("from_port".to_owned(), json!(ports.from));
@@ -105,13 +113,15 @@ mod tests {
     #[test]
     fn a_group_that_names_itself_is_self() {
         let declared = json!([{"protocol": "-1", "from_port": 0, "to_port": 0, "self": true}]);
-        let live = json!([{"protocol": "-1", "from_port": null, "to_port": null, "security_groups": ["123456789012/sg-1"]}]);
+        let live =
+            json!([{"protocol": "-1", "from_port": null, "to_port": null, "security_groups": ["123456789012/sg-1"]}]);
         assert_eq!(difference("egress", "sg-1", &declared, &live), None);
     }
 
     #[test]
     fn another_description_is_a_change() {
-        let change = difference("ingress", "sg-1", &json!([rule(1, &["a"], "x")]), &json!([rule(1, &["a"], "y")])).unwrap();
+        let change =
+            difference("ingress", "sg-1", &json!([rule(1, &["a"], "x")]), &json!([rule(1, &["a"], "y")])).unwrap();
         assert_eq!((change.declared, change.live), (json!([rule(1, &["a"], "x")]), json!([rule(1, &["a"], "y")])));
     }
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::Settings;
 use super::observe::{Comparison, Found};
 use super::report::{Filtered, Kind};
-use super::Settings;
 use crate::children::{self, MIRRORS};
 use crate::declared::{DeclaredResource, Status};
 use crate::identity::{self, Subject};
@@ -130,7 +130,9 @@ impl<'a> Declarations<'a> {
         }
         self.note_parents(&resource, region.as_deref());
         let kind = identity::canonical_type(&resource.provider_type);
-        let says = |mirror: &usize| MIRRORS[*mirror].attributes.iter().any(|name| resource.attributes.get(*name).is_some_and(|v| !is_unset(v)));
+        let says = |mirror: &usize| {
+            MIRRORS[*mirror].attributes.iter().any(|name| resource.attributes.get(*name).is_some_and(|v| !is_unset(v)))
+        };
         let inline = children::as_parent(kind).filter(says).fold(0, |bits, mirror| bits | 1 << mirror);
         self.entries.push(Entry {
             source,

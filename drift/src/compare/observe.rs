@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use super::Settings;
 use super::diff::{self, Sides};
 use super::index::{Entry, Index, intern, parent_keys};
 use super::report::{Change, Filtered, Kind};
-use super::Settings;
 use crate::children::{self, MIRRORS};
 use crate::identity::{self, Subject};
 use crate::live::LiveResource;
@@ -79,7 +79,15 @@ pub struct Comparison<'a> {
 
 impl<'a> Comparison<'a> {
     pub(super) fn new(settings: Settings<'a>, words: HashSet<Arc<str>>, entries: Vec<Entry>, index: Index) -> Self {
-        Self { settings, entries, index, rules: TypeRules::new(settings.policy), unmatched: Vec::new(), atoms: Vec::new(), words }
+        Self {
+            settings,
+            entries,
+            index,
+            rules: TypeRules::new(settings.policy),
+            unmatched: Vec::new(),
+            atoms: Vec::new(),
+            words,
+        }
     }
 
     /// Takes one live resource.
@@ -109,7 +117,8 @@ impl<'a> Comparison<'a> {
     fn lookup(&self, keys: &[String]) -> Vec<(usize, usize)> {
         let mut hits: Vec<(usize, usize)> = Vec::new();
         let exact = keys.iter().enumerate().map(|(place, key)| (place, key.clone()));
-        let anywhere = keys.iter().enumerate().filter_map(|(place, key)| Some((keys.len() + place, identity::anywhere(key)?)));
+        let anywhere =
+            keys.iter().enumerate().filter_map(|(place, key)| Some((keys.len() + place, identity::anywhere(key)?)));
         for (place, key) in exact.chain(anywhere) {
             for entry in self.index.by_key.get(key.as_str()).into_iter().flatten() {
                 if !hits.iter().any(|(hit, _)| hit == entry) {
@@ -131,7 +140,13 @@ impl<'a> Comparison<'a> {
         // Attachments and inline policies have no atoms of their own: their key is one.
         if !any && region::is_global(&live.provider_type) && !self.index.by_atom.is_empty() {
             let id = Some(live.provider_resource_id.as_str());
-            let subject = Subject { provider_type: &live.provider_type, id, arn: None, region: None, attributes: &live.properties };
+            let subject = Subject {
+                provider_type: &live.provider_type,
+                id,
+                arn: None,
+                region: None,
+                attributes: &live.properties,
+            };
             for key in subject.keys() {
                 for (entry, member) in self.index.by_atom.get(key.as_str()).into_iter().flatten() {
                     self.entries[*entry].members[*member].1 = true;
@@ -187,7 +202,13 @@ impl<'a> Comparison<'a> {
     }
 
     /// What differs, sorted into drift and noise, with the severity.
-    fn outcome(&mut self, number: usize, declared: &Map<String, Value>, live: &Map<String, Value>, split: u64) -> (Vec<Change>, Vec<Filtered>, Severity, u64) {
+    fn outcome(
+        &mut self,
+        number: usize,
+        declared: &Map<String, Value>,
+        live: &Map<String, Value>,
+        split: u64,
+    ) -> (Vec<Change>, Vec<Filtered>, Severity, u64) {
         let entry = &self.entries[number];
         let kind = identity::canonical_type(&entry.provider_type).to_owned();
         let mirrors: Vec<usize> = children::as_parent(&kind).collect();
@@ -195,10 +216,15 @@ impl<'a> Comparison<'a> {
             mirrors.iter().any(|m| {
                 let mirror = &MIRRORS[*m];
                 let bit = 1u64 << m;
-                mirror.attributes.contains(&name) && (split & bit != 0 || (mirror.undeclared == children::Undeclared::Child && entry.inline & bit == 0))
+                mirror.attributes.contains(&name)
+                    && (split & bit != 0
+                        || (mirror.undeclared == children::Undeclared::Child && entry.inline & bit == 0))
             })
         };
-        let told = mirrors.iter().filter(|m| MIRRORS[**m].attributes.iter().any(|name| live.contains_key(*name))).fold(0, |bits, m| bits | 1 << m);
+        let told = mirrors
+            .iter()
+            .filter(|m| MIRRORS[**m].attributes.iter().any(|name| live.contains_key(*name)))
+            .fold(0, |bits, m| bits | 1 << m);
         let sides = Sides {
             provider_type: &entry.provider_type,
             id: entry.id(),
@@ -211,13 +237,27 @@ impl<'a> Comparison<'a> {
         let (mut changes, mut filtered, mut severity) = (Vec::new(), Vec::new(), Severity::default());
         for change in all {
             let rule = self.rules.noise(&entry.provider_type, Kind::Changed, Some(&change.path));
-            let rule = rule.or_else(|| self.rules.policy().is_suppressed(&entry.address, &change.path, Kind::Changed).then_some(("suppressed", "hidden by a suppression")));
+            let rule = rule.or_else(|| {
+                self.rules
+                    .policy()
+                    .is_suppressed(&entry.address, &change.path, Kind::Changed)
+                    .then_some(("suppressed", "hidden by a suppression"))
+            });
             let Some((rule, why)) = rule else {
-                severity = severity.max(self.rules.severity(&entry.provider_type, Kind::Changed, Facts::Attribute(&change.path, &change.live)));
+                severity = severity.max(self.rules.severity(
+                    &entry.provider_type,
+                    Kind::Changed,
+                    Facts::Attribute(&change.path, &change.live),
+                ));
                 changes.push(change);
                 continue;
             };
-            filtered.push(Filtered { rule: rule.to_owned(), path: Some(change.path), why: why.to_owned(), ..entry.filtered(Kind::Changed) });
+            filtered.push(Filtered {
+                rule: rule.to_owned(),
+                path: Some(change.path),
+                why: why.to_owned(),
+                ..entry.filtered(Kind::Changed)
+            });
         }
         (changes, filtered, severity, told)
     }
@@ -242,7 +282,8 @@ impl<'a> Comparison<'a> {
     fn child(&mut self, live: &LiveResource) -> Option<Child> {
         let by_attributes = children::parent(&live.provider_type, &live.properties);
         let (parent_type, parent_id) = by_attributes.or_else(|| live.part_of.as_deref()?.split_once('.'))?;
-        let mirror = children::as_child(&live.provider_type, &live.properties).find(|m| MIRRORS[*m].parent == parent_type);
+        let mirror =
+            children::as_child(&live.provider_type, &live.properties).find(|m| MIRRORS[*m].parent == parent_type);
         Some(Child {
             parent: format!("{parent_type}.{parent_id}").into_boxed_str(),
             keys: parent_keys(parent_type, parent_id, Some(&live.region)),

@@ -16,7 +16,9 @@ type Tags<'a> = BTreeMap<&'a str, &'a Value>;
 
 /// The tags that differ. Nothing if one side knows no tags.
 pub(super) fn differences(declared: &Map<String, Value>, live: &Map<String, Value>, key: &SensitiveKey) -> Vec<Change> {
-    let (Some(own), Some(shown)) = (read(declared, &["tags"]), read(live, &["tags_all", "tags"])) else { return Vec::new() };
+    let (Some(own), Some(shown)) = (read(declared, &["tags"]), read(live, &["tags_all", "tags"])) else {
+        return Vec::new();
+    };
     let all = read(declared, &["tags_all", "tags"]).unwrap_or_default();
     let keys: BTreeSet<&str> = all.keys().chain(shown.keys()).copied().collect();
     let mut changes = Vec::new();
@@ -46,7 +48,9 @@ fn read<'a>(attributes: &'a Map<String, Value>, names: &[&str]) -> Option<Tags<'
         match attributes.get(*name) {
             Some(Value::Object(map)) => {
                 found = true;
-                tags.extend(map.iter().filter(|(k, v)| !k.starts_with("aws:") && !v.is_null()).map(|(k, v)| (k.as_str(), v)));
+                tags.extend(
+                    map.iter().filter(|(k, v)| !k.starts_with("aws:") && !v.is_null()).map(|(k, v)| (k.as_str(), v)),
+                );
             }
             Some(Value::Null) => found = true,
             _ => {}
@@ -63,7 +67,10 @@ mod tests {
 
     fn paths(declared: &Value, live: &Value) -> Vec<String> {
         let key = SensitiveKey::new([0; 32]);
-        differences(declared.as_object().unwrap(), live.as_object().unwrap(), &key).into_iter().map(|c| c.path).collect()
+        differences(declared.as_object().unwrap(), live.as_object().unwrap(), &key)
+            .into_iter()
+            .map(|c| c.path)
+            .collect()
     }
 
     #[test]
@@ -73,7 +80,10 @@ mod tests {
         assert!(paths(&declared, &json!({"tags": {"Name": "a"}, "tags_all": {"Name": "a", "Team": "x"}})).is_empty());
         assert_eq!(paths(&declared, &json!({"tags": {"Name": "a"}})), ["tags_all.Team"]);
         assert_eq!(paths(&declared, &json!({"tags": {"Name": "a", "Team": "y"}})), ["tags.Team"]);
-        assert_eq!(paths(&declared, &json!({"tags": {"Team": "x", "Extra": "1", "aws:cloudformation:stack-name": "s"}})), ["tags.Extra", "tags.Name"]);
+        assert_eq!(
+            paths(&declared, &json!({"tags": {"Team": "x", "Extra": "1", "aws:cloudformation:stack-name": "s"}})),
+            ["tags.Extra", "tags.Name"]
+        );
     }
 
     #[test]
@@ -97,6 +107,9 @@ mod tests {
         let live = |pin: &str| json!({"tags": {"Pin": pin}});
         assert!(differences(declared.as_object().unwrap(), live("1234").as_object().unwrap(), &key).is_empty());
         let changes = differences(declared.as_object().unwrap(), live("9").as_object().unwrap(), &key);
-        assert_eq!(changes, [Change { path: "tags.Pin".into(), declared: Value::Null, live: Value::Null, sensitive: true }]);
+        assert_eq!(
+            changes,
+            [Change { path: "tags.Pin".into(), declared: Value::Null, live: Value::Null, sensitive: true }]
+        );
     }
 }

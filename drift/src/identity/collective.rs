@@ -30,7 +30,10 @@ pub(crate) fn collective(provider_type: &str) -> Option<Collective> {
         "aws_iam_group_membership" => (MEMBERSHIP, Some("users")),
         "aws_iam_role_policy_attachments_exclusive" => (&["aws_iam_role_policy_attachment"], Some("policy_arns")),
         "aws_iam_role_policies_exclusive" => (&["aws_iam_role_policy"], Some("policy_names")),
-        "aws_iam_policy_attachment" => (&["aws_iam_role_policy_attachment", "aws_iam_user_policy_attachment", "aws_iam_group_policy_attachment"], None),
+        "aws_iam_policy_attachment" => (
+            &["aws_iam_role_policy_attachment", "aws_iam_user_policy_attachment", "aws_iam_group_policy_attachment"],
+            None,
+        ),
         _ => return None,
     };
     Some(Collective { live_types, members })
@@ -39,7 +42,9 @@ pub(crate) fn collective(provider_type: &str) -> Option<Collective> {
 /// The atoms of a declared resource, each with the member it stands for.
 pub(crate) fn atoms(provider_type: &str, attributes: &Map<String, Value>) -> Vec<(String, String)> {
     let one = |name: &str| attributes.get(name).and_then(Value::as_str).unwrap_or_default();
-    let pairs = |list: &str, pair: &dyn Fn(&str) -> String| strings(attributes.get(list)).into_iter().map(|m| (pair(&m), m)).collect::<Vec<_>>();
+    let pairs = |list: &str, pair: &dyn Fn(&str) -> String| {
+        strings(attributes.get(list)).into_iter().map(|m| (pair(&m), m)).collect::<Vec<_>>()
+    };
     match provider_type {
         "aws_security_group_rule" => rule_atoms(attributes),
         "aws_iam_user_group_membership" => pairs("groups", &|group| membership(one("user"), group)),
@@ -47,13 +52,19 @@ pub(crate) fn atoms(provider_type: &str, attributes: &Map<String, Value>) -> Vec
         "aws_iam_role_policy_attachments_exclusive" => {
             pairs("policy_arns", &|arn| grant("aws_iam_role_policy_attachment", one("role_name"), arn))
         }
-        "aws_iam_role_policies_exclusive" => pairs("policy_names", &|name| grant("aws_iam_role_policy", one("role_name"), name)),
+        "aws_iam_role_policies_exclusive" => {
+            pairs("policy_names", &|name| grant("aws_iam_role_policy", one("role_name"), name))
+        }
         "aws_iam_policy_attachment" => {
             let arn = one("policy_arn");
-            [("roles", "aws_iam_role_policy_attachment"), ("users", "aws_iam_user_policy_attachment"), ("groups", "aws_iam_group_policy_attachment")]
-                .into_iter()
-                .flat_map(|(list, kind)| pairs(list, &|owner| grant(kind, owner, arn)))
-                .collect()
+            [
+                ("roles", "aws_iam_role_policy_attachment"),
+                ("users", "aws_iam_user_policy_attachment"),
+                ("groups", "aws_iam_group_policy_attachment"),
+            ]
+            .into_iter()
+            .flat_map(|(list, kind)| pairs(list, &|owner| grant(kind, owner, arn)))
+            .collect()
         }
         _ => Vec::new(),
     }
@@ -65,7 +76,9 @@ pub(crate) fn live_atom(provider_type: &str, properties: &Map<String, Value>) ->
     match provider_type {
         "aws_vpc_security_group_ingress_rule" => rule_atom("ingress", properties).into_iter().collect(),
         "aws_vpc_security_group_egress_rule" => rule_atom("egress", properties).into_iter().collect(),
-        "aws_iam_user_group_membership" => strings(properties.get("groups")).iter().map(|group| membership(one("user"), group)).collect(),
+        "aws_iam_user_group_membership" => {
+            strings(properties.get("groups")).iter().map(|group| membership(one("user"), group)).collect()
+        }
         _ => Vec::new(),
     }
 }
@@ -87,8 +100,10 @@ fn strings(value: Option<&Value>) -> Vec<String> {
 fn rule_atoms(attributes: &Map<String, Value>) -> Vec<(String, String)> {
     let one = |name: &str| attributes.get(name).and_then(Value::as_str).unwrap_or_default();
     let group = one("security_group_id");
-    let mut peers: Vec<String> =
-        ["cidr_blocks", "ipv6_cidr_blocks", "prefix_list_ids"].into_iter().flat_map(|name| strings(attributes.get(name))).collect();
+    let mut peers: Vec<String> = ["cidr_blocks", "ipv6_cidr_blocks", "prefix_list_ids"]
+        .into_iter()
+        .flat_map(|name| strings(attributes.get(name)))
+        .collect();
     let source = one("source_security_group_id");
     if !source.is_empty() {
         peers.push(source.rsplit('/').next().unwrap_or(source).to_owned());
@@ -102,9 +117,15 @@ fn rule_atoms(attributes: &Map<String, Value>) -> Vec<(String, String)> {
 
 fn rule_atom(direction: &str, properties: &Map<String, Value>) -> Option<String> {
     let one = |name: &str| properties.get(name).and_then(Value::as_str).filter(|v| !v.is_empty());
-    let peer = ["cidr_ipv4", "cidr_ipv6", "prefix_list_id", "referenced_security_group_id"].into_iter().find_map(one)?;
+    let peer =
+        ["cidr_ipv4", "cidr_ipv6", "prefix_list_id", "referenced_security_group_id"].into_iter().find_map(one)?;
     let ports = Ports::of(one("ip_protocol")?, properties.get("from_port"), properties.get("to_port"));
-    Some(atom(direction, one("security_group_id")?, &ports, peer.rsplit('/').next().filter(|p| p.starts_with("sg-")).unwrap_or(peer)))
+    Some(atom(
+        direction,
+        one("security_group_id")?,
+        &ports,
+        peer.rsplit('/').next().filter(|p| p.starts_with("sg-")).unwrap_or(peer),
+    ))
 }
 
 /// Protocol and port range, spelled one way. All protocols have no ports.
@@ -133,5 +154,9 @@ impl Ports {
 
 /// The atom of one permission, wherever it is written.
 pub(crate) fn atom(direction: &str, group: &str, ports: &Ports, peer: &str) -> String {
-    key("aws_security_group_rule", "", &format!("{direction}\u{1f}{group}\u{1f}{}\u{1f}{}\u{1f}{}\u{1f}{peer}", ports.protocol, ports.from, ports.to))
+    key(
+        "aws_security_group_rule",
+        "",
+        &format!("{direction}\u{1f}{group}\u{1f}{}\u{1f}{}\u{1f}{}\u{1f}{peer}", ports.protocol, ports.from, ports.to),
+    )
 }

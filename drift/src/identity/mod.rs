@@ -101,7 +101,9 @@ impl Subject<'_> {
 
     fn route(&self) -> Option<String> {
         let text = |name: &str| self.attributes.get(name).and_then(Value::as_str).filter(|v| !v.is_empty());
-        let destination = ["destination_cidr_block", "destination_ipv6_cidr_block", "destination_prefix_list_id"].into_iter().find_map(text)?;
+        let destination = ["destination_cidr_block", "destination_ipv6_cidr_block", "destination_prefix_list_id"]
+            .into_iter()
+            .find_map(text)?;
         Some(format!("{}\u{1f}{}", text("route_table_id")?, network(destination)))
     }
 
@@ -143,7 +145,8 @@ pub(crate) fn anywhere(key: &str) -> Option<String> {
 #[must_use]
 pub(crate) fn contradicts(kind: &str, declared: &Map<String, Value>, live: &Map<String, Value>) -> bool {
     let Some(name) = lookup(table::DECISIVE, kind) else { return false };
-    let text = |map: &Map<String, Value>| map.get(name).and_then(Value::as_str).filter(|v| !v.is_empty()).map(str::to_owned);
+    let text =
+        |map: &Map<String, Value>| map.get(name).and_then(Value::as_str).filter(|v| !v.is_empty()).map(str::to_owned);
     text(declared).zip(text(live)).is_some_and(|(d, l)| d != l)
 }
 
@@ -155,8 +158,10 @@ fn is_unique(kind: &str, value: &str) -> bool {
 /// Ids that EC2 hands out: seventeen hex digits after the last dash (`vpc-…`, `tgw-attach-…`), or the older eight, those only after prefixes that
 /// EC2 used then, because a name may well end like one.
 fn is_ec2_id(value: &str) -> bool {
-    const SHORT: &[&str] =
-        &["acl", "ami", "dopt", "eipalloc", "eipassoc", "eni", "i", "igw", "rtb", "rtbassoc", "sg", "snap", "subnet", "vgw", "vol", "vpc", "vpce"];
+    const SHORT: &[&str] = &[
+        "acl", "ami", "dopt", "eipalloc", "eipassoc", "eni", "i", "igw", "rtb", "rtbassoc", "sg", "snap", "subnet",
+        "vgw", "vol", "vpc", "vpce",
+    ];
     value.rsplit_once('-').is_some_and(|(head, digits)| {
         digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
             && match digits.len() {
@@ -172,9 +177,13 @@ fn canonical_id<'a>(kind: &str, id: &'a str) -> Cow<'a, str> {
         return text::queue(id).map_or(Cow::Borrowed(id), Cow::Borrowed);
     }
     match kind {
-        "aws_cloudwatch_log_group" => return Cow::Borrowed(id.split_once(":log-group:").map_or(id, |(_, name)| name).trim_end_matches(":*")),
+        "aws_cloudwatch_log_group" => {
+            return Cow::Borrowed(id.split_once(":log-group:").map_or(id, |(_, name)| name).trim_end_matches(":*"));
+        }
         "aws_route53_zone" => return Cow::Borrowed(zone(id)),
-        "aws_s3_bucket_policy" | "aws_s3_bucket" if id.starts_with("arn:") => return Cow::Borrowed(id.rsplit(':').next().unwrap_or(id)),
+        "aws_s3_bucket_policy" | "aws_s3_bucket" if id.starts_with("arn:") => {
+            return Cow::Borrowed(id.rsplit(':').next().unwrap_or(id));
+        }
         _ => {}
     }
     if table::ONE_PER_BUCKET.contains(&kind) {
@@ -236,7 +245,11 @@ mod tests {
         let none = json!({});
         for (provider_type, declared, live) in [
             ("aws_sqs_queue", ("https://sqs.eu-west-1.amazonaws.com/1/q", &none), ("http://127.0.0.1:5000/1/q", &none)),
-            ("aws_iam_role_policy_attachment", ("app-2026", &json!({"role": "app", "policy_arn": "a"})), ("app/a", &json!({"role": "app", "policy_arn": "a"}))),
+            (
+                "aws_iam_role_policy_attachment",
+                ("app-2026", &json!({"role": "app", "policy_arn": "a"})),
+                ("app/a", &json!({"role": "app", "policy_arn": "a"})),
+            ),
             ("aws_db_instance", ("db-ABC", &json!({"identifier": "main"})), ("main", &none)),
             ("aws_cloudwatch_log_group", ("/a/b", &none), ("arn:aws:logs:eu-west-1:1:log-group:/a/b:*", &none)),
             ("aws_s3_bucket_acl", ("b,private", &json!({"bucket": "b"})), ("b", &json!({"bucket": "b"}))),
@@ -246,16 +259,25 @@ mod tests {
             (
                 "aws_route53_record",
                 ("Z1_www_A", &json!({"zone_id": "Z1", "name": "www", "fqdn": "www.a.net", "type": "A"})),
-                ("Z1_www.a.net_A", &json!({"zone_id": "/hostedzone/Z1", "name": "WWW.a.net.", "type": "A", "set_identifier": ""})),
+                (
+                    "Z1_www.a.net_A",
+                    &json!({"zone_id": "/hostedzone/Z1", "name": "WWW.a.net.", "type": "A", "set_identifier": ""}),
+                ),
             ),
             (
                 "aws_route",
-                ("r-rtb-11080289494", &json!({"route_table_id": "rtb-1", "destination_cidr_block": "", "destination_ipv6_cidr_block": "::/0"})),
+                (
+                    "r-rtb-11080289494",
+                    &json!({"route_table_id": "rtb-1", "destination_cidr_block": "", "destination_ipv6_cidr_block": "::/0"}),
+                ),
                 ("rtb-1_::/0", &json!({"route_table_id": "rtb-1", "destination_ipv6_cidr_block": "0:0::/0"})),
             ),
             (
                 "aws_lambda_permission",
-                ("stmt", &json!({"function_name": "arn:aws:lambda:eu-west-1:1:function:f", "statement_id": "stmt", "qualifier": null})),
+                (
+                    "stmt",
+                    &json!({"function_name": "arn:aws:lambda:eu-west-1:1:function:f", "statement_id": "stmt", "qualifier": null}),
+                ),
                 ("f/stmt", &json!({"function_name": "f", "statement_id": "stmt"})),
             ),
         ] {
@@ -267,18 +289,28 @@ mod tests {
     fn names_of_two_regions_are_two_resources_and_unique_ids_are_one() {
         let none = json!({});
         let of = |t, id, region| keys(t, id, Some(region), &none);
-        assert_ne!(of("aws_sqs_queue", "https://x/1/q", "eu-west-1"), of("aws_sqs_queue", "https://x/1/q", "us-east-1"));
+        assert_ne!(
+            of("aws_sqs_queue", "https://x/1/q", "eu-west-1"),
+            of("aws_sqs_queue", "https://x/1/q", "us-east-1")
+        );
         assert_ne!(of("aws_cloudwatch_log_group", "g", "eu-west-1"), of("aws_cloudwatch_log_group", "g", "us-east-1"));
-        assert_eq!(of("aws_vpc", "vpc-0123456789abcdef0", "eu-west-1"), of("aws_vpc", "vpc-0123456789abcdef0", "us-east-1"));
+        assert_eq!(
+            of("aws_vpc", "vpc-0123456789abcdef0", "eu-west-1"),
+            of("aws_vpc", "vpc-0123456789abcdef0", "us-east-1")
+        );
         assert_eq!(of("aws_s3_bucket", "b", "eu-west-1"), of("aws_s3_bucket", "b", "us-east-1"));
-        assert_ne!(of("aws_dynamodb_table", "orders-12345678", "eu-west-1"), of("aws_dynamodb_table", "orders-12345678", "us-east-1"));
+        assert_ne!(
+            of("aws_dynamodb_table", "orders-12345678", "eu-west-1"),
+            of("aws_dynamodb_table", "orders-12345678", "us-east-1")
+        );
     }
 
     #[test]
     fn a_rule_with_three_peers_is_three_atoms() {
         let legacy = json!({"type": "ingress", "security_group_id": "sg-1", "protocol": "6", "from_port": 443, "to_port": 443,
             "cidr_blocks": ["10.0.0.0/8", "10.1.0.0/16"], "self": true});
-        let atoms: Vec<_> = atoms("aws_security_group_rule", legacy.as_object().unwrap()).into_iter().map(|a| a.0).collect();
+        let atoms: Vec<_> =
+            atoms("aws_security_group_rule", legacy.as_object().unwrap()).into_iter().map(|a| a.0).collect();
         assert_eq!(atoms.len(), 3);
         let live = json!({"security_group_id": "sg-1", "ip_protocol": "tcp", "from_port": 443, "to_port": 443, "referenced_security_group_id": "sg-1"});
         assert!(atoms.contains(&live_atom("aws_vpc_security_group_ingress_rule", live.as_object().unwrap())[0]));
@@ -288,14 +320,21 @@ mod tests {
     #[test]
     fn another_database_under_the_same_name_is_another() {
         let map = |v: Value| v.as_object().unwrap().clone();
-        assert!(contradicts("aws_db_instance", &map(json!({"resource_id": "db-A"})), &map(json!({"resource_id": "db-B"}))));
+        assert!(contradicts(
+            "aws_db_instance",
+            &map(json!({"resource_id": "db-A"})),
+            &map(json!({"resource_id": "db-B"}))
+        ));
         assert!(!contradicts("aws_db_instance", &map(json!({"resource_id": "db-A"})), &map(json!({}))));
     }
 
     #[test]
     fn every_type_of_the_tables_exists() {
         let named = table::ALIASES.iter().flat_map(|(a, b)| [*a, *b]);
-        let named = named.chain(table::COMPOSITE.iter().map(|r| r.0)).chain(table::ALSO.iter().map(|r| r.0)).chain(table::DECISIVE.iter().map(|r| r.0));
+        let named = named
+            .chain(table::COMPOSITE.iter().map(|r| r.0))
+            .chain(table::ALSO.iter().map(|r| r.0))
+            .chain(table::DECISIVE.iter().map(|r| r.0));
         for name in named.chain(table::FOREIGN_ARN.iter().copied()).chain(table::ONE_PER_BUCKET.iter().copied()) {
             assert!(crate::schema::is_known_type(name), "{name}");
         }

@@ -48,8 +48,15 @@ pub(super) const COMPOSITE: &[(&str, &[&str])] = &[
 ];
 
 /// Attributes of [`COMPOSITE`] that may be absent, with what absence stands for.
-pub(super) const OPTIONAL: &[(&str, &str)] =
-    &[("elb", ""), ("lb_target_group_arn", ""), ("event_bus_name", "default"), ("port", ""), ("qualifier", ""), ("set_identifier", ""), ("egress", "false")];
+pub(super) const OPTIONAL: &[(&str, &str)] = &[
+    ("elb", ""),
+    ("lb_target_group_arn", ""),
+    ("event_bus_name", "default"),
+    ("port", ""),
+    ("qualifier", ""),
+    ("set_identifier", ""),
+    ("egress", "false"),
+];
 
 /// Attributes that identify a resource as well as its id does: names where the id may be a number, or the other way round.
 pub(super) const ALSO: &[(&str, &[&str])] = &[
@@ -74,7 +81,8 @@ pub(super) const ALSO: &[(&str, &[&str])] = &[
 
 /// Attributes that, when both sides have them and they differ, prove two resources of one name to be different ones: the old was deleted
 /// and another made in its place, which Terraform notices because its id is this number.
-pub(super) const DECISIVE: &[(&str, &str)] = &[("aws_db_instance", "resource_id"), ("aws_rds_cluster", "cluster_resource_id")];
+pub(super) const DECISIVE: &[(&str, &str)] =
+    &[("aws_db_instance", "resource_id"), ("aws_rds_cluster", "cluster_resource_id")];
 
 /// Types whose `arn` attribute is the ARN of something else.
 pub(super) const FOREIGN_ARN: &[&str] = &[
@@ -86,7 +94,8 @@ pub(super) const FOREIGN_ARN: &[&str] = &[
 ];
 
 /// Prefixes of types whose names the API stores in lower case.
-pub(super) const LOWER_CASE: &[&str] = &["aws_db_", "aws_docdb_", "aws_elasticache_", "aws_neptune_", "aws_rds_", "aws_redshift_", "aws_memorydb_"];
+pub(super) const LOWER_CASE: &[&str] =
+    &["aws_db_", "aws_docdb_", "aws_elasticache_", "aws_neptune_", "aws_rds_", "aws_redshift_", "aws_memorydb_"];
 
 /// Types that exist once for each bucket although their Terraform id may carry more: `BUCKET,OWNER,ACL`.
 pub(super) const ONE_PER_BUCKET: &[&str] = &[

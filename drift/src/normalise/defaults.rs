@@ -32,7 +32,11 @@ const DEFAULTS: &[(&str, &str, &str)] = &[
     ("aws_lambda_function", "tracing_config.mode", r#""PassThrough""#),
     ("aws_s3_bucket", "acceleration_status", r#""Suspended""#),
     ("aws_s3_bucket", "request_payer", r#""BucketOwner""#),
-    ("aws_s3_bucket", "server_side_encryption_configuration.rule.apply_server_side_encryption_by_default.sse_algorithm", r#""AES256""#),
+    (
+        "aws_s3_bucket",
+        "server_side_encryption_configuration.rule.apply_server_side_encryption_by_default.sse_algorithm",
+        r#""AES256""#,
+    ),
     ("aws_sns_topic", "signature_version", "1"),
     ("aws_sns_topic", "tracing_config", r#""PassThrough""#),
     ("aws_sns_topic_subscription", "filter_policy_scope", r#""MessageAttributes""#),
@@ -43,7 +47,9 @@ const DEFAULTS: &[(&str, &str, &str)] = &[
 static BY_PATH: LazyLock<HashMap<(&str, &str), String>> = LazyLock::new(|| {
     DEFAULTS
         .iter()
-        .filter_map(|(provider_type, path, json)| Some(((*provider_type, *path), canonical(&serde_json::from_str::<Value>(json).ok()?))))
+        .filter_map(|(provider_type, path, json)| {
+            Some(((*provider_type, *path), canonical(&serde_json::from_str::<Value>(json).ok()?)))
+        })
         .collect()
 });
 
@@ -61,7 +67,10 @@ fn is_owner_grant(value: &Value) -> bool {
     match value.as_array().map(Vec::as_slice) {
         Some([one]) => {
             one.get("type").and_then(Value::as_str) == Some("CanonicalUser")
-                && one.get("permissions").and_then(Value::as_array).is_some_and(|p| p.iter().eq([&Value::from("FULL_CONTROL")]))
+                && one
+                    .get("permissions")
+                    .and_then(Value::as_array)
+                    .is_some_and(|p| p.iter().eq([&Value::from("FULL_CONTROL")]))
         }
         _ => false,
     }
@@ -83,7 +92,15 @@ mod tests {
     fn defaults_are_recognised_in_any_spelling() {
         assert!(is_default("aws_kms_key", "rotation_period_in_days", &json!("365")));
         assert!(!is_default("aws_kms_key", "rotation_period_in_days", &json!(90)));
-        assert!(is_default("aws_s3_bucket", "grant", &json!([{"id": "a", "permissions": ["FULL_CONTROL"], "type": "CanonicalUser", "uri": ""}])));
-        assert!(!is_default("aws_s3_bucket", "grant", &json!([{"permissions": ["READ"], "type": "Group", "uri": "AllUsers"}])));
+        assert!(is_default(
+            "aws_s3_bucket",
+            "grant",
+            &json!([{"id": "a", "permissions": ["FULL_CONTROL"], "type": "CanonicalUser", "uri": ""}])
+        ));
+        assert!(!is_default(
+            "aws_s3_bucket",
+            "grant",
+            &json!([{"permissions": ["READ"], "type": "Group", "uri": "AllUsers"}])
+        ));
     }
 }

@@ -172,8 +172,12 @@ fn condition(value: &Value) -> String {
         match keys.as_object() {
             Some(keys) => {
                 // Condition keys are not case-sensitive.
-                let mut parts: Vec<String> =
-                    keys.iter().map(|(key, values)| format!("{}:{}", plain(&Value::from(key.to_ascii_lowercase())), list(values, str::to_owned))).collect();
+                let mut parts: Vec<String> = keys
+                    .iter()
+                    .map(|(key, values)| {
+                        format!("{}:{}", plain(&Value::from(key.to_ascii_lowercase())), list(values, str::to_owned))
+                    })
+                    .collect();
                 parts.sort_unstable();
                 push_list(&parts, &mut out);
             }
@@ -204,7 +208,10 @@ mod tests {
 
     #[test]
     fn one_statement_may_stand_alone() {
-        assert!(same(r#"{"Statement":{"Effect":"Allow","Action":"*"}}"#, r#"{"Version":"2008-10-17","Statement":[{"Action":["*"],"Effect":"Allow"}]}"#));
+        assert!(same(
+            r#"{"Statement":{"Effect":"Allow","Action":"*"}}"#,
+            r#"{"Version":"2008-10-17","Statement":[{"Action":["*"],"Effect":"Allow"}]}"#
+        ));
     }
 
     #[test]

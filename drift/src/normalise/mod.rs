@@ -59,7 +59,8 @@ fn write_canonical(value: &Value, out: &mut String) {
             None => push_quoted(s, out),
         },
         Value::Array(items) => {
-            let mut parts: Vec<String> = items.iter().filter(|i| !i.is_object() || !is_unset(i)).map(canonical).collect();
+            let mut parts: Vec<String> =
+                items.iter().filter(|i| !i.is_object() || !is_unset(i)).map(canonical).collect();
             parts.sort_unstable();
             out.push('[');
             out.push_str(&parts.join(","));
@@ -74,7 +75,9 @@ fn write_canonical(value: &Value, out: &mut String) {
                 push_quoted(name, out);
                 out.push(':');
                 match inner.as_str() {
-                    Some(text) if matches!(name.as_str(), "protocol" | "ip_protocol") => push_quoted(&text::protocol(text).to_ascii_lowercase(), out),
+                    Some(text) if matches!(name.as_str(), "protocol" | "ip_protocol") => {
+                        push_quoted(&text::protocol(text).to_ascii_lowercase(), out);
+                    }
                     _ => write_canonical(inner, out),
                 }
                 out.push(',');
@@ -135,7 +138,9 @@ mod tests {
 
     #[test]
     fn what_was_never_set_is_unset_in_every_spelling() {
-        for value in [json!(null), json!(""), json!([]), json!({}), json!(false), json!(0), json!([{"a": null, "b": [{}]}])] {
+        for value in
+            [json!(null), json!(""), json!([]), json!({}), json!(false), json!(0), json!([{"a": null, "b": [{}]}])]
+        {
             assert!(is_unset(&value), "{value}");
         }
         for value in [json!("0"), json!(1), json!(true), json!([0]), json!([false]), json!([{"a": 1}])] {

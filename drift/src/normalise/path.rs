@@ -41,7 +41,13 @@ mod tests {
         let mut path = root("tags");
         push_key(&mut path, "Owner");
         assert_eq!(path, "tags.Owner");
-        for (key, want) in [("a.b", r#"tags["a.b"]"#), ("1x", r#"tags["1x"]"#), (r#"a"b"#, r#"tags["a\"b"]"#), ("", r#"tags[""]"#), ("kubernetes.io/role", r#"tags["kubernetes.io/role"]"#)] {
+        for (key, want) in [
+            ("a.b", r#"tags["a.b"]"#),
+            ("1x", r#"tags["1x"]"#),
+            (r#"a"b"#, r#"tags["a\"b"]"#),
+            ("", r#"tags[""]"#),
+            ("kubernetes.io/role", r#"tags["kubernetes.io/role"]"#),
+        ] {
             let mut path = root("tags");
             push_key(&mut path, key);
             assert_eq!(path, want);

@@ -194,7 +194,8 @@ fn known_types(rule: &str, names: &[String]) -> Result<(), CatalogueError> {
     for name in names {
         let is_glob = name.contains(['*', '?', '[', '{']);
         let exists = if is_glob {
-            let set = matcher::compile(std::slice::from_ref(name)).map_err(|error| CatalogueError::Pattern { rule: rule.to_owned(), error })?;
+            let set = matcher::compile(std::slice::from_ref(name))
+                .map_err(|error| CatalogueError::Pattern { rule: rule.to_owned(), error })?;
             schema::known_types().any(|t| set.is_match(t))
         } else {
             schema::is_known_type(name)
@@ -211,13 +212,18 @@ mod tests {
     use super::*;
 
     fn noise(id: &str, types: &str, attributes: &str) -> String {
-        format!(r#"{{"noise":[{{"id":"{id}","providers":["aws"],"types":{types},"attributes":{attributes},"title":"t","why":"w"}}],"risk":[],"stakes":{{}}}}"#)
+        format!(
+            r#"{{"noise":[{{"id":"{id}","providers":["aws"],"types":{types},"attributes":{attributes},"title":"t","why":"w"}}],"risk":[],"stakes":{{}}}}"#
+        )
     }
 
     #[test]
     fn the_shipped_catalogue_is_sound() {
         let catalogue = Catalogue::load().unwrap();
-        assert_eq!(catalogue.stakes.keys().collect::<Vec<_>>(), ["encryption", "iam", "network", "security", "stateful"]);
+        assert_eq!(
+            catalogue.stakes.keys().collect::<Vec<_>>(),
+            ["encryption", "iam", "network", "security", "stateful"]
+        );
         assert!(!catalogue.noise.is_empty() && !catalogue.risk.is_empty());
     }
 
@@ -231,10 +237,16 @@ mod tests {
 
     #[test]
     fn broken_globs_idle_rules_and_other_shapes_are_refused() {
-        assert!(matches!(Catalogue::parse(&noise("n", r#"["aws_vpc"]"#, r#"["a["]"#)), Err(CatalogueError::Pattern { .. })));
+        assert!(matches!(
+            Catalogue::parse(&noise("n", r#"["aws_vpc"]"#, r#"["a["]"#)),
+            Err(CatalogueError::Pattern { .. })
+        ));
         assert!(matches!(Catalogue::parse(&noise("n", r#"["aws_vpc"]"#, "[]")), Err(CatalogueError::Idle(_))));
         assert!(matches!(Catalogue::parse("[]"), Err(CatalogueError::Shape(_))));
-        assert!(matches!(Catalogue::parse(r#"{"noise":[],"risk":[],"stakes":{},"more":1}"#), Err(CatalogueError::Shape(_))));
+        assert!(matches!(
+            Catalogue::parse(r#"{"noise":[],"risk":[],"stakes":{},"more":1}"#),
+            Err(CatalogueError::Shape(_))
+        ));
     }
 
     #[test]

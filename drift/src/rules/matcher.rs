@@ -35,7 +35,8 @@ impl Paths {
 }
 
 pub(super) fn compile(patterns: &[String]) -> Result<GlobSet, PatternError> {
-    let error = |pattern: &str, e: &globset::Error| PatternError { pattern: pattern.to_owned(), reason: e.kind().to_string() };
+    let error =
+        |pattern: &str, e: &globset::Error| PatternError { pattern: pattern.to_owned(), reason: e.kind().to_string() };
     let mut set = GlobSetBuilder::new();
     for pattern in patterns {
         set.add(Glob::new(pattern).map_err(|e| error(pattern, &e))?);
@@ -78,7 +79,11 @@ mod tests {
     #[test]
     fn a_name_covers_what_is_inside() {
         let paths = Paths::new(&["metadata_options".into(), "*_time".into()]).unwrap();
-        assert!(paths.matches("metadata_options[0].http_tokens") && paths.matches("metadata_options") && paths.matches("create_time"));
+        assert!(
+            paths.matches("metadata_options[0].http_tokens")
+                && paths.matches("metadata_options")
+                && paths.matches("create_time")
+        );
         assert!(!paths.matches("metadata") && !paths.matches("timeout"));
         assert!(Paths::new(&[]).unwrap().matches("anything"));
     }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::catalogue::{Catalogue, When};
-use super::matcher::{self, PatternError, Paths};
+use super::matcher::{self, Paths, PatternError};
 use super::severity::Severity;
 use crate::compare::Kind;
 use crate::normalise::number;
@@ -176,7 +176,13 @@ impl Policy {
         }
         for rule in &org.custom {
             let wrong = |error| PolicyError::Pattern { rule: rule.id.clone(), error };
-            let types_of = |types: &[String]| if types.is_empty() { Err(PolicyError::NoTypes(rule.id.clone())) } else { matcher::compile(types).map_err(wrong) };
+            let types_of = |types: &[String]| {
+                if types.is_empty() {
+                    Err(PolicyError::NoTypes(rule.id.clone()))
+                } else {
+                    matcher::compile(types).map_err(wrong)
+                }
+            };
             match &rule.config {
                 RuleConfig::Noise { types, attributes, kinds } => noise.push(Noise {
                     id: rule.id.clone(),
@@ -202,7 +208,10 @@ impl Policy {
     /// Whether somebody hid this difference.
     pub(crate) fn is_suppressed(&self, address: &str, path: &str, kind: Kind) -> bool {
         !self.suppressions.is_empty()
-            && self.suppressions.contains(&Suppression { fingerprint: fingerprint(address, path, kind), resource_address: address.to_owned() })
+            && self.suppressions.contains(&Suppression {
+                fingerprint: fingerprint(address, path, kind),
+                resource_address: address.to_owned(),
+            })
     }
 
     fn for_type(&self, provider_type: &str) -> Applicable {
@@ -266,9 +275,11 @@ impl<'a> TypeRules<'a> {
                 (Some(attributes), None) => attributes.matches(""),
                 (None, _) => false,
             };
-            let untouchable = rule.read_only && top.is_some_and(|t| applicable.shape.is_some_and(|s| s.is_read_only(t)));
+            let untouchable =
+                rule.read_only && top.is_some_and(|t| applicable.shape.is_some_and(|s| s.is_read_only(t)));
             let spared = path.is_some_and(|p| rule.except.as_ref().is_some_and(|e| e.matches(p)));
-            (rule.kinds.contains(&kind) && (named || untouchable) && !spared).then_some((rule.id.as_str(), rule.why.as_str()))
+            (rule.kinds.contains(&kind) && (named || untouchable) && !spared)
+                .then_some((rule.id.as_str(), rule.why.as_str()))
         })
     }
 
@@ -288,9 +299,14 @@ impl<'a> TypeRules<'a> {
 impl Risk {
     fn applies(&self, facts: Facts<'_>) -> bool {
         match facts {
-            Facts::Attribute(path, live) => self.attributes.matches(path) && self.when.as_ref().is_none_or(|w| w.holds(live)),
+            Facts::Attribute(path, live) => {
+                self.attributes.matches(path) && self.when.as_ref().is_none_or(|w| w.holds(live))
+            }
             Facts::Resource(None) => self.when.is_none(),
-            Facts::Resource(Some(live)) => self.when.as_ref().is_none_or(|w| live.iter().any(|(name, value)| self.attributes.matches(name) && w.holds(value))),
+            Facts::Resource(Some(live)) => self
+                .when
+                .as_ref()
+                .is_none_or(|w| live.iter().any(|(name, value)| self.attributes.matches(name) && w.holds(value))),
         }
     }
 }

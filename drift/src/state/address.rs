@@ -1,13 +1,22 @@
 //! Addresses as Terraform writes them.
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 
 /// The address of an instance; none if the key is neither absent, a whole number nor a string.
-pub(super) fn instance(module: Option<&str>, provider_type: &str, name: &str, index_key: Option<&Value>) -> Option<String> {
+pub(super) fn instance(
+    module: Option<&str>,
+    provider_type: &str,
+    name: &str,
+    index_key: Option<&Value>,
+) -> Option<String> {
     let mut address = resource(module, provider_type, name);
     match index_key {
         None | Some(Value::Null) => {}
-        Some(Value::Number(n)) if n.is_u64() || n.is_i64() => address.push_str(&format!("[{n}]")),
+        Some(Value::Number(n)) if n.is_u64() || n.is_i64() => {
+            let _ = write!(address, "[{n}]");
+        }
         Some(Value::String(key)) => {
             address.push('[');
             quote(key, &mut address);
@@ -77,8 +86,14 @@ mod tests {
         for (written, want) in [
             (r#"provider["registry.terraform.io/hashicorp/aws"]"#, "registry.terraform.io/hashicorp/aws"),
             (r#"provider["registry.terraform.io/hashicorp/aws"].eu"#, "registry.terraform.io/hashicorp/aws.eu"),
-            (r#"module.a.provider["registry.terraform.io/hashicorp/aws"].eu"#, "module.a.registry.terraform.io/hashicorp/aws.eu"),
-            (r#"provider["registry.opentofu.org/hashicorp/aws"].by_region["us-east-1"]"#, r#"registry.opentofu.org/hashicorp/aws.by_region["us-east-1"]"#),
+            (
+                r#"module.a.provider["registry.terraform.io/hashicorp/aws"].eu"#,
+                "module.a.registry.terraform.io/hashicorp/aws.eu",
+            ),
+            (
+                r#"provider["registry.opentofu.org/hashicorp/aws"].by_region["us-east-1"]"#,
+                r#"registry.opentofu.org/hashicorp/aws.by_region["us-east-1"]"#,
+            ),
             ("provider.aws.eu", "aws.eu"),
         ] {
             assert_eq!(provider(written), want);

@@ -35,14 +35,23 @@ pub(super) struct RawInstance {
 impl Head {
     /// The address as far as it is known.
     pub(super) fn address(&self) -> String {
-        address::resource(self.module.as_deref(), self.provider_type.as_deref().unwrap_or("?"), self.name.as_deref().unwrap_or("?"))
+        address::resource(
+            self.module.as_deref(),
+            self.provider_type.as_deref().unwrap_or("?"),
+            self.name.as_deref().unwrap_or("?"),
+        )
     }
 }
 
 /// Makes a declared resource of an instance, or says why it cannot be one: address and reason.
-pub(super) fn declare(head: &Head, raw: RawInstance, key: &SensitiveKey) -> Result<DeclaredResource, (String, &'static str)> {
+pub(super) fn declare(
+    head: &Head,
+    raw: RawInstance,
+    key: &SensitiveKey,
+) -> Result<DeclaredResource, (String, &'static str)> {
     let wrong = |reason| (head.address(), reason);
-    let provider_type = head.provider_type.as_deref().filter(|t| !t.is_empty()).ok_or_else(|| wrong("it has no type"))?;
+    let provider_type =
+        head.provider_type.as_deref().filter(|t| !t.is_empty()).ok_or_else(|| wrong("it has no type"))?;
     let name = head.name.as_deref().filter(|n| !n.is_empty()).ok_or_else(|| wrong("it has no name"))?;
     let address = address::instance(head.module.as_deref(), provider_type, name, raw.index_key.as_ref())
         .ok_or_else(|| wrong("its index key is neither a number nor a string"))?;
@@ -152,15 +161,20 @@ fn unflatten(flat: &Map<String, Value>) -> Map<String, Value> {
 
 fn expand(keys: &BTreeMap<&str, &Value>, name: &str) -> Value {
     let below = format!("{name}.");
-    let members = || keys.range(below.as_str()..).take_while(|(k, _)| k.starts_with(&below)).map(|(k, _)| &k[below.len()..]);
+    let members =
+        || keys.range(below.as_str()..).take_while(|(k, _)| k.starts_with(&below)).map(|(k, _)| &k[below.len()..]);
     if keys.contains_key(format!("{name}.#").as_str()) {
-        let mut indices: Vec<&str> = members().filter(|k| *k != "#").map(|k| k.split('.').next().unwrap_or(k)).collect();
+        let mut indices: Vec<&str> =
+            members().filter(|k| *k != "#").map(|k| k.split('.').next().unwrap_or(k)).collect();
         indices.sort_by_key(|i| i.parse::<u64>().unwrap_or(u64::MAX));
         indices.dedup();
         return indices.into_iter().map(|index| expand(keys, &format!("{below}{index}"))).collect();
     }
     if keys.contains_key(format!("{name}.%").as_str()) {
-        return members().filter(|k| *k != "%").map(|key| (key.to_owned(), keys[format!("{below}{key}").as_str()].clone())).collect();
+        return members()
+            .filter(|k| *k != "%")
+            .map(|key| (key.to_owned(), keys[format!("{below}{key}").as_str()].clone()))
+            .collect();
     }
     if let Some(value) = keys.get(name) {
         return (*value).clone();
@@ -197,7 +211,9 @@ mod tests {
         let key = SensitiveKey::new([1; 32]);
         let head = Head { provider_type: Some("aws_x".into()), name: Some("n".into()), ..Head::default() };
         let raw = RawInstance {
-            attributes: Some(json!({"id": "1", "a": [{"b": "s1", "c": 1}], "m": {"k.x": "s2"}, "set": [{"p": "s3"}], "none": null})),
+            attributes: Some(
+                json!({"id": "1", "a": [{"b": "s1", "c": 1}], "m": {"k.x": "s2"}, "set": [{"p": "s3"}], "none": null}),
+            ),
             sensitive_attributes: Some(json!([
                 [{"type": "get_attr", "value": "a"}, {"type": "index", "value": {"value": 0, "type": "number"}}, {"type": "get_attr", "value": "b"}],
                 [{"type": "get_attr", "value": "m"}, {"type": "index", "value": {"value": "k.x", "type": "string"}}],

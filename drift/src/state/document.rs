@@ -58,7 +58,9 @@ impl<'a, S: FnMut(DeclaredResource) -> ControlFlow<()>> Context<'a, S> {
                 Value::Number(n) if n.as_u64() == Some(4) => self.summary.format_version = 4,
                 other => return self.refuse(StateError::UnsupportedVersion(other.to_string())),
             },
-            "terraform_version" => self.summary.terraform_version = map.next_value::<Value>()?.as_str().map(str::to_owned),
+            "terraform_version" => {
+                self.summary.terraform_version = map.next_value::<Value>()?.as_str().map(str::to_owned);
+            }
             "serial" => self.summary.serial = map.next_value::<Value>()?.as_u64(),
             "lineage" => self.summary.lineage = map.next_value::<Value>()?.as_str().map(str::to_owned),
             "resources" => map.next_value_seed(Resources(self))?,
@@ -89,7 +91,9 @@ impl<'a, S: FnMut(DeclaredResource) -> ControlFlow<()>> Context<'a, S> {
                 "type" => head.provider_type = text(map.next_value()?),
                 "name" => head.name = text(map.next_value()?),
                 "provider" => head.provider = text(map.next_value()?),
-                "instances" if head.mode.as_deref() == Some("data") => count = map.next_value::<Vec<IgnoredAny>>()?.len(),
+                "instances" if head.mode.as_deref() == Some("data") => {
+                    count = map.next_value::<Vec<IgnoredAny>>()?.len();
+                }
                 "instances" => instances = map.next_value::<Instances>()?.0,
                 _ => {
                     map.next_value::<IgnoredAny>()?;

@@ -1,10 +1,10 @@
-//! Reading Terraform and OpenTofu state, format version 4.
+//! Reading Terraform and `OpenTofu` state, format version 4.
 //!
 //! Streaming: resources go to the sink one after another while the file is read, and what is not needed (`dependencies`, most of a
 //! big state) is skipped without being kept. A resource that makes no sense is counted with its address and the rest goes on; what is no
 //! state at all is refused with the reason that a person needs.
 //!
-//! Source of the format: `internal/states/statefile/version4.go` of hashicorp/terraform and of opentofu/opentofu, and OpenTofu's
+//! Source of the format: `internal/states/statefile/version4.go` of hashicorp/terraform and of opentofu/opentofu, and `OpenTofu`'s
 //! `internal/encryption` for encrypted states.
 
 mod address;
@@ -46,7 +46,7 @@ impl Default for Limits {
 pub struct StateSummary {
     /// Always 4.
     pub format_version: u64,
-    /// Version of the Terraform or OpenTofu that wrote it.
+    /// Version of the Terraform or `OpenTofu` that wrote it.
     pub terraform_version: Option<String>,
     /// Counts the state's changes.
     pub serial: Option<u64>,
@@ -101,10 +101,14 @@ pub enum StateError {
     #[error("this is JSON, but no Terraform state: {0}")]
     NotAState(String),
     /// A format version before or after 4.
-    #[error("state format version {0} is not supported, only 4 is; run any terraform 0.12 or later, or tofu, on it once and it is upgraded")]
+    #[error(
+        "state format version {0} is not supported, only 4 is; run any terraform 0.12 or later, or tofu, on it once and it is upgraded"
+    )]
     UnsupportedVersion(String),
-    /// Encrypted by OpenTofu.
-    #[error("the state is encrypted by OpenTofu ({0}); give a decrypted one, for example the output of `tofu state pull`")]
+    /// Encrypted by `OpenTofu`.
+    #[error(
+        "the state is encrypted by OpenTofu ({0}); give a decrypted one, for example the output of `tofu state pull`"
+    )]
     Encrypted(&'static str),
     /// More bytes than allowed.
     #[error("the state has more than {limit} bytes, which is the most that is read; split it")]
