@@ -52,4 +52,35 @@ pub fn find(id: &str) -> Option<&'static Provider> {
 }
 
 /// What the AWS readers read.
-const AWS_TYPES: &[&str] = &["aws_internet_gateway"];
+const AWS_TYPES: &[&str] = &[
+    "aws_ami",
+    "aws_ebs_snapshot",
+    "aws_ebs_volume",
+    "aws_ec2_managed_prefix_list",
+    "aws_eip",
+    "aws_eip_association",
+    "aws_flow_log",
+    "aws_instance",
+    "aws_internet_gateway",
+    "aws_internet_gateway_attachment",
+    "aws_key_pair",
+    "aws_launch_template",
+    "aws_main_route_table_association",
+    "aws_nat_gateway",
+    "aws_network_acl",
+    "aws_network_acl_rule",
+    "aws_network_interface",
+    "aws_route",
+    "aws_route_table",
+    "aws_route_table_association",
+    "aws_security_group",
+    "aws_subnet",
+    "aws_volume_attachment",
+    "aws_vpc",
+    "aws_vpc_dhcp_options",
+    "aws_vpc_endpoint",
+    "aws_vpc_peering_connection",
+    "aws_vpc_peering_connection_accepter",
+    "aws_vpc_security_group_egress_rule",
+    "aws_vpc_security_group_ingress_rule",
+];

@@ -33,7 +33,8 @@
 //! Rules:
 //! - Any SDK call may be followed by `?`: the slice (this reader in this region) becomes unreadable, nothing else.
 //! - A call that fails for *some* of the reader's types, or for one resource of many: [`Context::unreadable`] with those
-//!   types, and go on.
+//!   types, and go on. (Name them in a `const TYPES`; an async function that mentions `READER` itself does not compile, for its
+//!   future would have to know itself.)
 //! - "There is none" answers (`NoSuchBucketPolicy`) are not errors: [`OrAbsent`](crate::cloud::OrAbsent).
 //! - One call per resource: [`Context::for_each`], which bounds what is in flight.
 //! - Retries, throttling, timeouts, regions and cancelling are the engine's business, not the reader's.
