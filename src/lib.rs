@@ -3,4 +3,11 @@
 //! Nothing here knows a cloud, a table or a route. It is a library only so that the integration tests can use the embedded
 //! Postgres and the list of settings as the binary does.
 
+pub mod boot;
+pub mod cli;
+mod commands;
+pub mod config;
+mod output;
 pub mod postgres;
+pub mod shutdown;
+pub mod telemetry;

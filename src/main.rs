@@ -1,3 +1,7 @@
 //! The one executable.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    plumbline::cli::run()
+}

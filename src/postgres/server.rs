@@ -108,7 +108,8 @@ impl Embedded {
     /// # Errors
     /// As [`Embedded::start`].
     pub async fn revive(&mut self) -> Result<bool, Error> {
-        if self.is_running() {
+        self.collect();
+        if self.running().is_some() {
             return Ok(false);
         }
         let _starting = lock::exclusive(&start_lock(&self.home), LOCK_PATIENCE).await?;
@@ -135,7 +136,9 @@ impl Embedded {
             process::signal(postmaster.pid, how);
             let start = Instant::now();
             while start.elapsed() < patience {
-                if !self.is_running() {
+                self.collect();
+                // The process, not its lock file, which goes a moment earlier.
+                if !process::is_running(postmaster.pid, &self.cluster.credentials.cluster) {
                     return Ok(());
                 }
                 tokio::time::sleep(POLL).await;
@@ -166,14 +169,13 @@ impl Embedded {
         process::is_running(postmaster.pid, &self.cluster.credentials.cluster).then_some(postmaster)
     }
 
-    /// Like [`Self::running`], and collects our own child if it has ended.
-    fn is_running(&mut self) -> bool {
+    /// Collects our own child if it has ended.
+    fn collect(&mut self) {
         if let Some(child) = &mut self.child
             && matches!(child.try_wait(), Ok(Some(_)))
         {
             self.child = None;
         }
-        self.running().is_some()
     }
 
     /// Starts the server and waits until it accepts connections. Nothing runs on the cluster.

@@ -2,5 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking, in its helpers too")]
 
+mod cli;
+mod postgres;
 mod schema;
 mod support;
+mod tidy;

@@ -1,6 +1,12 @@
 //! What the integration tests share: a database of one's own, the real executable, a client for its API.
 
+pub mod api;
 pub mod database;
+pub mod process;
 pub mod server;
+pub mod wait;
 
+pub use api::Api;
 pub use database::TestDb;
+pub use process::Plumbline;
+pub use wait::eventually;

@@ -2,10 +2,11 @@
 //! (`cargo nextest`): the embedded server, in the target folder, without fsync.
 //!
 //! The first test starts it, the others join. It outlives its starter, since others may be using it, so its starter leaves a
-//! small shell script behind which stops it when nobody has been connected for half a minute. The next run finds the cluster
-//! initialised and starts it in a fraction of a second.
+//! small shell script behind which stops it when nobody has been connected for half a minute; each process of tests keeps one
+//! connection open all its life for that. The next run finds the cluster initialised and starts it in a fraction of a second.
 
 use plumbline::postgres::{Durability, Embedded, Options};
+use sqlx::{Connection as _, PgConnection};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -37,7 +38,13 @@ fn start() -> String {
     // On a thread of its own: the first test's runtime ends with that test, the server does not.
     let start = || {
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-        runtime.block_on(Embedded::start(&options)).unwrap_or_else(|e| panic!("the tests need a Postgres: {e}"))
+        runtime.block_on(async {
+            let embedded = Embedded::start(&options).await;
+            let embedded = embedded.unwrap_or_else(|e| panic!("the tests need a Postgres: {e}"));
+            // Never closed: it tells the script that this process lives.
+            std::mem::forget(PgConnection::connect(&embedded.url()).await.expect("a connection"));
+            embedded
+        })
     };
     let embedded = std::thread::scope(|scope| scope.spawn(start).join().expect("the server's thread"));
     if embedded.is_started_here() {

@@ -1,0 +1,6 @@
+//! One file a command: its arguments, and what it does.
+
+pub mod completions;
+pub mod doctor;
+pub mod migrate;
+pub mod up;

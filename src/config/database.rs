@@ -1,0 +1,37 @@
+//! Where the data is: a Postgres of yours, or the embedded one in a data folder.
+
+use super::given;
+use std::path::PathBuf;
+
+/// The database and the data folder.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Database")]
+pub struct Database {
+    /// Postgres to use; without it, the embedded one of the data folder.
+    #[arg(
+        id = "database_url",
+        long = "database-url",
+        env = "DATABASE_URL",
+        value_name = "URL",
+        hide_env_values = true
+    )]
+    url: Option<String>,
+
+    /// Folder of the embedded Postgres, the master key and the operator's key.
+    #[arg(
+        long,
+        env = "PLUMBLINE_DATA_DIR",
+        value_name = "FOLDER",
+        default_value = ".plumbline",
+        hide_env_values = true
+    )]
+    pub data_dir: PathBuf,
+}
+
+impl Database {
+    /// The database that was named, if one was.
+    #[must_use]
+    pub fn url(&self) -> Option<&str> {
+        given(self.url.as_ref())
+    }
+}

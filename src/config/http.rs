@@ -1,0 +1,32 @@
+//! Where the API listens, and how the world calls it.
+
+use super::given;
+use std::net::SocketAddr;
+
+/// The API's addresses.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "HTTP")]
+pub struct Http {
+    /// Address to serve on; port 0 picks a free one.
+    #[arg(
+        long,
+        env = "PLUMBLINE_BIND",
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:8080",
+        hide_env_values = true
+    )]
+    pub listen: SocketAddr,
+
+    /// How the world calls this API, for links and for the built-in issuer; by default the address it serves on.
+    #[arg(long, env = "PLUMBLINE_PUBLIC_URL", value_name = "URL", hide_env_values = true)]
+    public_url: Option<String>,
+}
+
+impl Http {
+    /// The URL that the world uses, given the address that is served.
+    #[must_use]
+    pub fn public_url(&self, bound: SocketAddr) -> String {
+        given(self.public_url.as_ref())
+            .map_or_else(|| format!("http://{bound}"), |url| url.trim_end_matches('/').to_owned())
+    }
+}

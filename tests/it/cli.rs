@@ -1,0 +1,63 @@
+//! The command line as scripts rely on it: exit statuses, what is on stdout, the settings' documentation.
+
+use crate::support::{Plumbline, TestDb};
+use plumbline::{cli, config};
+use std::path::Path;
+
+#[test]
+fn wrong_usage_is_exit_status_2() {
+    for args in [&[][..], &["no-such-command"], &["migrate", "--no-such-flag"], &["up", "--listen", "nowhere"]] {
+        let output = Plumbline::new(args).output();
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert!(output.stdout.is_empty(), "{args:?}");
+    }
+}
+
+#[tokio::test]
+async fn migrate_check_tells_what_is_pending_and_migrate_applies_it() {
+    let db = TestDb::unmigrated().await;
+    let check = || Plumbline::new(&["migrate", "--check", "--json"]).database(&db).output();
+    let before = check();
+    assert_eq!(before.status.code(), Some(1));
+    let applied = Plumbline::new(&["migrate", "--json"]).database(&db).json();
+    assert_eq!(applied[0]["version"], 1);
+    assert_eq!(String::from_utf8(before.stdout).unwrap().lines().count(), applied.len());
+    let after = check();
+    assert_eq!((after.status.code(), after.stdout.len()), (Some(0), 0));
+}
+
+#[test]
+fn an_unreachable_database_is_told_in_one_line_without_its_password() {
+    let output = Plumbline::new(&["migrate"]).env("DATABASE_URL", "postgres://me:hunter2@127.0.0.1:9/none").output();
+    let message = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(message.starts_with("error: ") && message.lines().count() == 1, "{message}");
+    assert!(!message.contains("hunter2"), "{message}");
+}
+
+#[tokio::test]
+async fn doctor_finds_a_healthy_installation_healthy_and_says_what_a_sick_one_needs() {
+    let db = TestDb::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let healthy = Plumbline::new(&["doctor", "--json"]).database(&db).data_dir(&folder.path().join("new")).json();
+    assert!(healthy.iter().all(|finding| finding["status"] == "ok"), "{healthy:?}");
+    let db = TestDb::unmigrated().await;
+    let output = Plumbline::new(&["doctor"]).database(&db).env("PLUMBLINE_MASTER_KEY", "c2hvcnQ=").output();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("plumbline migrate") && text.contains("32"), "{text}");
+}
+
+#[test]
+fn the_documented_settings_are_those_of_the_code() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/settings.md");
+    let document = std::fs::read_to_string(&path).unwrap();
+    let (begin, end) = ("<!-- settings: made from the code -->\n", "<!-- end of settings -->\n");
+    let (head, rest) = document.split_once(begin).expect("the table's beginning");
+    let (table, tail) = rest.split_once(end).expect("the table's end");
+    let expected = config::table(&cli::definition());
+    if table != expected {
+        std::fs::write(&path, [head, begin, &expected, end, tail].concat()).unwrap();
+        panic!("docs/settings.md was out of date and has been written anew: look at it and commit it");
+    }
+}
