@@ -92,6 +92,13 @@ impl<'a> Comparison<'a> {
 
     /// Takes one live resource.
     pub fn observe(&mut self, live: LiveResource) {
+        match identity::separate(&live) {
+            None => self.observe_one(live),
+            Some(several) => several.into_iter().for_each(|one| self.observe_one(one)),
+        }
+    }
+
+    fn observe_one(&mut self, live: LiveResource) {
         let subject = Subject {
             provider_type: &live.provider_type,
             id: Some(&live.provider_resource_id),

@@ -6,7 +6,7 @@
 use serde_json::{Map, Value};
 
 use super::key;
-use crate::live::GLOBAL;
+use crate::live::{GLOBAL, LiveResource};
 use crate::normalise::text;
 
 /// How a declared type is taken apart, and what follows when only some of it is there.
@@ -81,6 +81,22 @@ pub(crate) fn live_atom(provider_type: &str, properties: &Map<String, Value>) ->
         }
         _ => Vec::new(),
     }
+}
+
+/// A live resource that tells of several things at once, as one for each: a user with all its groups. None if it tells of one.
+pub(crate) fn separate(live: &LiveResource) -> Option<Vec<LiveResource>> {
+    if live.provider_type != "aws_iam_user_group_membership" {
+        return None;
+    }
+    let groups = strings(live.properties.get("groups"));
+    let user = live.properties.get("user").and_then(Value::as_str)?;
+    let one = |group: &String| {
+        let mut one = live.clone();
+        one.provider_resource_id = format!("{user}/{group}");
+        one.properties.insert("groups".to_owned(), Value::from(vec![group.as_str()]));
+        one
+    };
+    (groups.len() > 1).then(|| groups.iter().map(one).collect())
 }
 
 fn membership(user: &str, group: &str) -> String {

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-pub(crate) use collective::{Ports, atom as rule_atom_of, atoms, collective, live_atom};
+pub(crate) use collective::{Ports, atom as rule_atom_of, atoms, collective, live_atom, separate};
 
 use crate::normalise::text;
 use crate::region;
