@@ -3,6 +3,8 @@
 //! The live side is built from what `terraform plan -refresh-only` read: the settled state, with `after` where it differs. So this
 //! tests the comparison alone; the readers are tested against the same oracle where they are.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may fail loudly")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -55,7 +57,13 @@ fn live(fixture: &str) -> Vec<LiveResource> {
                 Some(after) => after.as_object().unwrap().clone(),
                 None => d.attributes.clone(),
             };
-            Some(resource(&d.provider_type, d.provider_resource_id.as_deref().unwrap(), d.arn, d.region.as_deref().unwrap_or("us-east-1"), properties))
+            Some(resource(
+                &d.provider_type,
+                d.provider_resource_id.as_deref().unwrap(),
+                d.arn,
+                d.region.as_deref().unwrap_or("us-east-1"),
+                properties,
+            ))
         })
         .collect();
     let oracle = json(fixture, "oracle.json");
@@ -68,7 +76,13 @@ fn live(fixture: &str) -> Vec<LiveResource> {
                 properties.insert("role".into(), role.into());
                 properties.insert("policy_arn".into(), policy.into());
             }
-            let mut extra = resource(text("type"), text("id"), entry["arn"].as_str().map(str::to_owned), text("region"), properties);
+            let mut extra = resource(
+                text("type"),
+                text("id"),
+                entry["arn"].as_str().map(str::to_owned),
+                text("region"),
+                properties,
+            );
             extra.managed_by = managed_by.map(str::to_owned);
             live.push(extra);
         }
@@ -76,7 +90,13 @@ fn live(fixture: &str) -> Vec<LiveResource> {
     live
 }
 
-fn resource(provider_type: &str, id: &str, arn: Option<String>, region: &str, properties: Map<String, Value>) -> LiveResource {
+fn resource(
+    provider_type: &str,
+    id: &str,
+    arn: Option<String>,
+    region: &str,
+    properties: Map<String, Value>,
+) -> LiveResource {
     LiveResource {
         provider_type: provider_type.to_owned(),
         provider_resource_id: id.to_owned(),
@@ -110,7 +130,10 @@ fn report(declared: Vec<DeclaredResource>, live: Vec<LiveResource>) -> Report {
 fn reported(report: &Report) -> BTreeSet<(Kind, String, String)> {
     let mut out = BTreeSet::new();
     for item in &report.items {
-        let who = item.address.clone().unwrap_or_else(|| format!("{} {}", item.provider_type, item.provider_resource_id.clone().unwrap()));
+        let who = item
+            .address
+            .clone()
+            .unwrap_or_else(|| format!("{} {}", item.provider_type, item.provider_resource_id.clone().unwrap()));
         if item.changes.is_empty() {
             out.insert((item.kind, who.clone(), String::new()));
         }
@@ -135,7 +158,11 @@ fn wanted(fixture: &str) -> BTreeSet<(Kind, String, String)> {
         }
     }
     for entry in oracle["extra"].as_array().unwrap() {
-        out.insert((Kind::Extra, format!("{} {}", entry["type"].as_str().unwrap(), entry["id"].as_str().unwrap()), String::new()));
+        out.insert((
+            Kind::Extra,
+            format!("{} {}", entry["type"].as_str().unwrap(), entry["id"].as_str().unwrap()),
+            String::new(),
+        ));
     }
     out
 }
@@ -170,7 +197,13 @@ fn the_values_are_those_that_terraform_names() {
         for path in entry["paths"].as_array().unwrap() {
             let change = item.changes.iter().find(|c| c.path == path["path"].as_str().unwrap()).unwrap();
             let (before, after) = if path["set"] == true { ("removed", "added") } else { ("before", "after") };
-            assert_eq!((&change.declared, &change.live), (&path[before], &path[after]), "{:?} {}", item.address, change.path);
+            assert_eq!(
+                (&change.declared, &change.live),
+                (&path[before], &path[after]),
+                "{:?} {}",
+                item.address,
+                change.path
+            );
             compared += 1;
         }
     }

@@ -173,7 +173,7 @@ impl Comparison<'_> {
 
     /// Whether the type has a reader, under its own name or that of what it is or stands for.
     fn is_readable(&self, provider_type: &str) -> bool {
-        let has = |name: &str| self.settings.readable_types.contains(name);
+        let has = |name: &str| self.settings.readable_types.contains(name) || self.seen.contains(name);
         let parts = identity::collective(provider_type).is_some_and(|c| c.live_types.iter().any(|t| has(t)));
         parts || has(provider_type) || has(identity::canonical_type(provider_type))
     }

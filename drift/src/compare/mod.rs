@@ -59,7 +59,7 @@ pub struct Declared {
 /// What a comparison needs to know besides the two sides.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings<'a> {
-    /// Types that have a reader.
+    /// Types that have a reader. A type of which something is live counts as one even if it is not named here.
     pub readable_types: &'a BTreeSet<String>,
     /// Slices that could not be read.
     pub unreadable: &'a [Unreadable],

@@ -74,6 +74,8 @@ pub struct Comparison<'a> {
     pub(super) unmatched: Vec<Light>,
     /// Live resources that are atoms of declared ones.
     pub(super) atoms: Vec<Light>,
+    /// Types of which something was live: whatever gave it can read them.
+    pub(super) seen: HashSet<Arc<str>>,
     words: HashSet<Arc<str>>,
 }
 
@@ -86,6 +88,7 @@ impl<'a> Comparison<'a> {
             rules: TypeRules::new(settings.policy),
             unmatched: Vec::new(),
             atoms: Vec::new(),
+            seen: HashSet::new(),
             words,
         }
     }
@@ -99,6 +102,9 @@ impl<'a> Comparison<'a> {
     }
 
     fn observe_one(&mut self, live: LiveResource) {
+        if !self.seen.contains(live.provider_type.as_str()) {
+            self.seen.insert(intern(&mut self.words, &live.provider_type));
+        }
         let subject = Subject {
             provider_type: &live.provider_type,
             id: Some(&live.provider_resource_id),

@@ -18,17 +18,21 @@ pub struct Report {
     /// The highest severity among the items, or `none`.
     pub risk_level: RiskLevel,
     /// Declared types without a reader, with the number of their resources.
+    #[serde(default)]
     pub unchecked_types: BTreeMap<String, u64>,
     /// Why declared resources count as unknown, with their number.
+    #[serde(default)]
     pub unknown_reasons: BTreeMap<String, u64>,
     /// Everything that differs: changed, missing, extra; within a kind by address, type, region and id.
     pub items: Vec<Item>,
     /// What noise rules, suppressions and the rules about children hid, in the order of `items`.
+    #[serde(default)]
     pub filtered: Vec<Filtered>,
 }
 
 /// Counts of a report. `total_iac` is the sum of matched, changed, missing, unchecked and unknown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Counts {
     /// Declared objects, without deposed ones.
     pub total_iac: u64,

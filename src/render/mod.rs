@@ -1,0 +1,4 @@
+//! How results look to a person at a terminal.
+
+pub mod drift;
+mod value;
