@@ -12,7 +12,7 @@
 //!
 //! A live child without such an attribute in its parent is extra when the parent is declared, unless it is what the
 //! service sets up by itself ([`is_default`]). A child of something extra came with it and is not listed again, except grants and credentials, which
-//! are worth a line of their own ([`speaks_for_itself`]). A child of an account default is one too.
+//! are worth a line of their own ([`speaks_for_itself`]). A child of an account default is one too, except what only people make ([`is_made_by_hand`]).
 
 use serde_json::{Map, Value};
 
@@ -230,6 +230,12 @@ pub(crate) fn parent<'a>(provider_type: &str, attributes: &'a Map<String, Value>
 #[must_use]
 pub fn speaks_for_itself(provider_type: &str) -> bool {
     OWN_LINE.contains(&provider_type)
+}
+
+/// Whether a resource of this type is somebody's work even in what AWS made by itself: it puts no routes but the local one into a VPC's main table.
+#[must_use]
+pub fn is_made_by_hand(provider_type: &str) -> bool {
+    provider_type == "aws_route"
 }
 
 /// Whether a resource of this type comes with a parent of that type.

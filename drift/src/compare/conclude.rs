@@ -279,7 +279,9 @@ impl Comparison<'_> {
             return self.child_of_declared(light, child, entry, searched);
         }
         match child.keys.iter().find_map(|key| parents.get(key)) {
-            Some(Parent::NotExtra(why)) => Verdict::Not("part-of-default", format!("part of {}: {why}", child.parent)),
+            Some(Parent::NotExtra(why)) if !children::is_made_by_hand(&light.provider_type) => {
+                Verdict::Not("part-of-default", format!("part of {}: {why}", child.parent))
+            }
             Some(Parent::Extra) if !children::speaks_for_itself(&light.provider_type) => {
                 Verdict::Not("part-of-extra", format!("came with {}", child.parent))
             }

@@ -161,6 +161,9 @@ impl Walk<'_> {
 
     fn array(&mut self, declared: &[Value], live: &[Value], is_set: bool) {
         let blocks = declared.iter().chain(live).any(Value::is_object);
+        if blocks && !is_set && declared.len() < 2 && live.len() < 2 {
+            return self.blocks(declared, live);
+        }
         let (mut d_only, mut l_only) = surplus(declared, live);
         if is_set && blocks {
             drop_untold(declared, live, &mut d_only, &mut l_only);

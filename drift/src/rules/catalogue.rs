@@ -62,7 +62,7 @@ pub struct RiskRule {
     /// All types of a stake, as well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stake: Option<String>,
-    /// Globs of attribute paths without indices; none for all. Of missing and extra resources no path is asked for.
+    /// Globs of attribute paths without indices; none for all but labels (tags, descriptions). Of missing and extra resources no path is asked for.
     #[serde(default)]
     pub attributes: Vec<String>,
     /// Kinds of drift it is for.

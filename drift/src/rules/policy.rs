@@ -58,7 +58,7 @@ pub enum RuleConfig {
     Risk {
         /// Globs of Terraform types.
         types: Vec<String>,
-        /// Globs of attribute paths without indices; empty for all.
+        /// Globs of attribute paths without indices; empty for all but labels (tags, descriptions).
         #[serde(default)]
         attributes: Vec<String>,
         /// Kinds of drift; empty for all.
@@ -137,8 +137,16 @@ struct Risk {
     types: GlobSet,
     kinds: Vec<Kind>,
     attributes: Paths,
+    names_attributes: bool,
     when: Option<When>,
     severity: Severity,
+}
+
+/// Attributes that only say what something is for. A rule for all attributes does not mean them.
+const LABELS: &[&str] = &["comment", "description", "display_name", "tags", "tags_all"];
+
+fn is_label(path: &str) -> bool {
+    path.split(['.', '[']).next().is_some_and(|top| LABELS.contains(&top))
 }
 
 const ALL: &[Kind] = &[Kind::Changed, Kind::Missing, Kind::Extra];
@@ -170,6 +178,7 @@ impl Policy {
                 types: matcher::compile(&catalogue.types_of(rule)).map_err(wrong)?,
                 kinds: rule.kinds.clone(),
                 attributes: Paths::new(&rule.attributes).map_err(wrong)?,
+                names_attributes: !rule.attributes.is_empty(),
                 when: rule.when.clone(),
                 severity: rule.severity,
             });
@@ -197,6 +206,7 @@ impl Policy {
                     types: types_of(types)?,
                     kinds: if kinds.is_empty() { ALL.to_vec() } else { kinds.clone() },
                     attributes: Paths::new(attributes).map_err(wrong)?,
+                    names_attributes: !attributes.is_empty(),
                     when: when.clone(),
                     severity: *severity,
                 }),
@@ -300,7 +310,9 @@ impl Risk {
     fn applies(&self, facts: Facts<'_>) -> bool {
         match facts {
             Facts::Attribute(path, live) => {
-                self.attributes.matches(path) && self.when.as_ref().is_none_or(|w| w.holds(live))
+                (self.names_attributes || !is_label(path))
+                    && self.attributes.matches(path)
+                    && self.when.as_ref().is_none_or(|w| w.holds(live))
             }
             Facts::Resource(None) => self.when.is_none(),
             Facts::Resource(Some(live)) => self

@@ -3,8 +3,6 @@
 //! The live side is built from what `terraform plan -refresh-only` read: the settled state, with `after` where it differs. So this
 //! tests the comparison alone; the readers are tested against the same oracle where they are.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests may fail loudly")]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
