@@ -230,9 +230,7 @@ impl Row {
             chain_id: self.chain_id,
             seq: self.seq,
             id: self.id,
-            occurred_at: self
-                .occurred_at
-                .to_rfc3339_opts(SecondsFormat::Micros, true),
+            occurred_at: self.occurred_at.to_rfc3339_opts(SecondsFormat::Micros, true),
             actor: json!({"kind": self.actor_kind, "id": self.actor_id, "display": self.actor_display}),
             action: &self.action,
             target: json!({"kind": self.target_kind, "id": self.target_id}),
@@ -324,22 +322,10 @@ mod tests {
         let base = row().hash().unwrap();
         let changed = [
             Row { seq: 2, ..row() },
-            Row {
-                actor_display: "b@example.com".to_owned(),
-                ..row()
-            },
-            Row {
-                ip: Some("127.0.0.1".to_owned()),
-                ..row()
-            },
-            Row {
-                details: json!({"b": 2, "a": "é"}),
-                ..row()
-            },
-            Row {
-                prev_hash: [1; 32],
-                ..row()
-            },
+            Row { actor_display: "b@example.com".to_owned(), ..row() },
+            Row { ip: Some("127.0.0.1".to_owned()), ..row() },
+            Row { details: json!({"b": 2, "a": "é"}), ..row() },
+            Row { prev_hash: [1; 32], ..row() },
         ];
         for row in changed {
             assert_ne!(row.hash().unwrap(), base);

@@ -104,6 +104,17 @@ vocabulary!(
     }
 );
 vocabulary!(
+    /// Whether an API key works.
+    ApiKeyStatus, "status", {
+        /// It does.
+        Active = "active",
+        /// Its time limit, or the grace of its rotation, has passed.
+        Expired = "expired",
+        /// Somebody revoked it; it can be brought back.
+        Revoked = "revoked",
+    }
+);
+vocabulary!(
     /// What an organisation pays for.
     Plan, "plan", {
         /// One account, a day of history.
@@ -199,20 +210,14 @@ mod tests {
     fn words_are_the_same_in_text_and_json() {
         for status in RunStatus::ALL {
             assert_eq!(status.as_str().parse::<RunStatus>().unwrap(), *status);
-            assert_eq!(
-                serde_json::to_value(status).unwrap(),
-                serde_json::json!(status.as_str())
-            );
+            assert_eq!(serde_json::to_value(status).unwrap(), serde_json::json!(status.as_str()));
         }
     }
 
     #[test]
     fn an_unknown_word_is_told_with_the_known_ones() {
         let error = "admin".parse::<Scope>().unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "unknown scope \"admin\": one of read, write is expected"
-        );
+        assert_eq!(error.to_string(), "unknown scope \"admin\": one of read, write is expected");
     }
 
     #[test]

@@ -52,7 +52,9 @@ impl EventType {
             Self::ScanPartial => "A scan ended, but parts of the account could not be read.",
             Self::ScanFailed => "A scan came to nothing.",
             Self::DriftDetected => "Drift of a scan was computed and cloud and Terraform differ.",
-            Self::DriftCleared => "Drift of a scan was computed, nothing differs, and at the scan before something did.",
+            Self::DriftCleared => {
+                "Drift of a scan was computed, nothing differs, and at the scan before something did."
+            }
         }
     }
 }
@@ -106,11 +108,7 @@ fn data(of: &impl Serialize) -> sqlx::Result<Value> {
 ///
 /// # Errors
 /// The database's.
-pub async fn record_scan_end(
-    conn: &mut PgConnection,
-    event_type: EventType,
-    run: &ScanRun,
-) -> sqlx::Result<EventId> {
+pub async fn record_scan_end(conn: &mut PgConnection, event_type: EventType, run: &ScanRun) -> sqlx::Result<EventId> {
     let data = data(&ScanData {
         scan_id: run.id.to_string(),
         cloud_account_id: run.cloud_account_id.to_string(),

@@ -72,13 +72,7 @@ pub const fn features(plan: Plan) -> &'static [&'static str] {
     match plan {
         Plan::Free => &[],
         Plan::Team => &["audit_compliance", "glob_state_sources", "slack"],
-        Plan::Enterprise => &[
-            "audit_compliance",
-            "glob_state_sources",
-            "slack",
-            "sso",
-            "scim",
-        ],
+        Plan::Enterprise => &["audit_compliance", "glob_state_sources", "slack", "sso", "scim"],
     }
 }
 

@@ -29,20 +29,8 @@ pub const PROVIDERS: &[Provider] = &[
         credential_types: &["access_key", "assume_role"],
         readable_types: AWS_TYPES,
     },
-    Provider {
-        id: "azure",
-        name: "Microsoft Azure",
-        supported: false,
-        credential_types: &[],
-        readable_types: &[],
-    },
-    Provider {
-        id: "gcp",
-        name: "Google Cloud",
-        supported: false,
-        credential_types: &[],
-        readable_types: &[],
-    },
+    Provider { id: "azure", name: "Microsoft Azure", supported: false, credential_types: &[], readable_types: &[] },
+    Provider { id: "gcp", name: "Google Cloud", supported: false, credential_types: &[], readable_types: &[] },
 ];
 
 /// The cloud with this id.

@@ -36,18 +36,12 @@ pub enum Backoff {
 
 impl Backoff {
     /// What suits most kinds: full jitter under 2 s, 4 s, 8 s … 10 min.
-    pub const STANDARD: Self = Self::Exponential {
-        base: Duration::from_secs(2),
-        factor: 2.0,
-        cap: Duration::from_mins(10),
-    };
+    pub const STANDARD: Self =
+        Self::Exponential { base: Duration::from_secs(2), factor: 2.0, cap: Duration::from_mins(10) };
 
     /// For jobs that a request waits for: full jitter under 0.25 s, 0.5 s … 2 s.
-    pub const PROMPT: Self = Self::Exponential {
-        base: Duration::from_millis(250),
-        factor: 2.0,
-        cap: Duration::from_secs(2),
-    };
+    pub const PROMPT: Self =
+        Self::Exponential { base: Duration::from_millis(250), factor: 2.0, cap: Duration::from_secs(2) };
 
     /// The longest that [`delay`](Self::delay) can be after `failures` failed attempts (1 after the first).
     #[must_use]
@@ -82,10 +76,7 @@ fn nth_or_last(delays: &[Duration], nth: u16) -> Duration {
 
 /// Evenly from zero to `ceiling`: an interval of half the ceiling, randomised by its whole length to either side.
 fn full_jitter(ceiling: Duration) -> Duration {
-    steps(ceiling / 2, 1.0, ceiling / 2, 1.0)
-        .next_backoff()
-        .unwrap_or(ceiling)
-        .min(ceiling)
+    steps(ceiling / 2, 1.0, ceiling / 2, 1.0).next_backoff().unwrap_or(ceiling).min(ceiling)
 }
 
 fn steps(first: Duration, factor: f64, cap: Duration, randomization: f64) -> ExponentialBackoff {

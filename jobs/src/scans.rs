@@ -9,8 +9,8 @@ use crate::domain::{RunStatus, ScanType};
 use crate::events::{self, EventType};
 use crate::ids::{CloudAccountId, JobId, OrgId, ScanId};
 use crate::kinds::compute_drift::ComputeDrift;
-use crate::kinds::scan::Scan;
 use crate::kinds::priority;
+use crate::kinds::scan::Scan;
 use crate::queue::{EnqueueError, Options, enqueue, enqueue_with};
 
 /// A scan that somebody asks for.

@@ -50,13 +50,9 @@ pub fn generate(kind: KeyKind) -> String {
 /// The kind of a well-formed key, or `None` for anything else. Says nothing about whether the key exists.
 #[must_use]
 pub fn parse(key: &str) -> Option<KeyKind> {
-    let kind = [
-        KeyKind::Org(Environment::Live),
-        KeyKind::Org(Environment::Test),
-        KeyKind::Operator,
-    ]
-    .into_iter()
-    .find(|kind| key.starts_with(kind.prefix()))?;
+    let kind = [KeyKind::Org(Environment::Live), KeyKind::Org(Environment::Test), KeyKind::Operator]
+        .into_iter()
+        .find(|kind| key.starts_with(kind.prefix()))?;
     let body = &key[kind.prefix().len()..];
     if body.len() != RANDOM + CHECKSUM || !body.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         return None;
@@ -100,11 +96,7 @@ mod tests {
 
     #[test]
     fn a_new_key_has_the_contracts_shape_and_is_recognised() {
-        for kind in [
-            KeyKind::Org(Environment::Live),
-            KeyKind::Org(Environment::Test),
-            KeyKind::Operator,
-        ] {
+        for kind in [KeyKind::Org(Environment::Live), KeyKind::Org(Environment::Test), KeyKind::Operator] {
             let key = generate(kind);
             assert!(key.len() >= 32);
             assert_eq!(parse(&key), Some(kind));
@@ -125,14 +117,8 @@ mod tests {
 
     #[test]
     fn what_is_not_a_key_is_refused() {
-        for text in [
-            "",
-            "pl_live_",
-            "pl_live_short",
-            "pl_prod_0123456789",
-            "pl_live_ééééééééééééééééééééé",
-            "Bearer x",
-        ] {
+        for text in ["", "pl_live_", "pl_live_short", "pl_prod_0123456789", "pl_live_ééééééééééééééééééééé", "Bearer x"]
+        {
             assert_eq!(parse(text), None, "{text}");
         }
         assert!(!matches(b"short", "pl_live_x"));

@@ -59,9 +59,7 @@ pub enum OpenError {
     #[error("the sealed value is damaged")]
     Damaged,
     /// Sealed under a master key that this process was not given.
-    #[error(
-        "the value was sealed under another master key: set PLUMBLINE_MASTER_KEY_PREVIOUS to it"
-    )]
+    #[error("the value was sealed under another master key: set PLUMBLINE_MASTER_KEY_PREVIOUS to it")]
     UnknownKey,
     /// Changed, or moved from another place.
     #[error("the sealed value does not belong here or was changed")]
@@ -76,10 +74,7 @@ struct Master {
 
 impl Master {
     fn new(bytes: [u8; 32]) -> Self {
-        let digest = Sha256::new()
-            .chain_update(b"plumbline master key id")
-            .chain_update(bytes)
-            .finalize();
+        let digest = Sha256::new().chain_update(b"plumbline master key id").chain_update(bytes).finalize();
         let mut id = [0; KEY_ID];
         id.copy_from_slice(&digest[..KEY_ID]);
         Self { id, bytes }
@@ -100,9 +95,7 @@ pub struct Keyring {
 
 impl fmt::Debug for Keyring {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Keyring")
-            .field("current", &hex::encode(self.current.id))
-            .finish_non_exhaustive()
+        f.debug_struct("Keyring").field("current", &hex::encode(self.current.id)).finish_non_exhaustive()
     }
 }
 
@@ -112,10 +105,7 @@ impl Keyring {
     /// # Errors
     /// When one is not 32 bytes of base64.
     pub fn parse(current: &str, previous: Option<&str>) -> Result<Self, KeyringError> {
-        Ok(Self {
-            current: Master::parse(current)?,
-            previous: previous.map(Master::parse).transpose()?,
-        })
+        Ok(Self { current: Master::parse(current)?, previous: previous.map(Master::parse).transpose()? })
     }
 
     /// A new random master key in base64, for a first start.
@@ -163,9 +153,7 @@ impl Keyring {
             .find(|master| master.id == id)
             .ok_or(OpenError::UnknownKey)?;
         let (wrapped, body) = rest.split_at(NONCE + WRAPPED);
-        let data_key: [u8; 32] = decrypt(&master.bytes, &aad, wrapped)?
-            .try_into()
-            .map_err(|_| OpenError::Damaged)?;
+        let data_key: [u8; 32] = decrypt(&master.bytes, &aad, wrapped)?.try_into().map_err(|_| OpenError::Damaged)?;
         decrypt(&data_key, &aad, body)
     }
 }
@@ -202,12 +190,7 @@ mod tests {
         Keyring::parse(&Keyring::generate(), None).unwrap()
     }
 
-    const HERE: Aad<'_> = Aad {
-        org: Uuid::from_u128(1),
-        table: "cloud_account",
-        column: "credential",
-        row: "7",
-    };
+    const HERE: Aad<'_> = Aad { org: Uuid::from_u128(1), table: "cloud_account", column: "credential", row: "7" };
 
     #[test]
     fn a_value_opens_only_at_its_place() {
@@ -215,19 +198,9 @@ mod tests {
         let sealed = ring.seal(HERE, b"secret").unwrap();
         assert_eq!(ring.open(HERE, &sealed).unwrap(), b"secret");
         for elsewhere in [
-            Aad {
-                org: Uuid::from_u128(2),
-                ..HERE
-            },
-            Aad {
-                table: "state_source",
-                ..HERE
-            },
-            Aad {
-                column: "credentia",
-                row: "l7",
-                ..HERE
-            },
+            Aad { org: Uuid::from_u128(2), ..HERE },
+            Aad { table: "state_source", ..HERE },
+            Aad { column: "credentia", row: "l7", ..HERE },
             Aad { row: "8", ..HERE },
         ] {
             assert_eq!(ring.open(elsewhere, &sealed), Err(OpenError::Refused));
@@ -250,10 +223,7 @@ mod tests {
     fn the_previous_key_opens_what_it_sealed() {
         let old = Keyring::generate();
         let new = Keyring::generate();
-        let sealed = Keyring::parse(&old, None)
-            .unwrap()
-            .seal(HERE, b"x")
-            .unwrap();
+        let sealed = Keyring::parse(&old, None).unwrap().seal(HERE, b"x").unwrap();
         let rotated = Keyring::parse(&new, Some(&old)).unwrap();
         assert_eq!(rotated.open(HERE, &sealed).unwrap(), b"x");
         let without = Keyring::parse(&new, None).unwrap();
@@ -263,10 +233,7 @@ mod tests {
     #[test]
     fn the_same_value_never_looks_the_same() {
         let ring = ring();
-        assert_ne!(
-            ring.seal(HERE, b"x").unwrap(),
-            ring.seal(HERE, b"x").unwrap()
-        );
+        assert_ne!(ring.seal(HERE, b"x").unwrap(), ring.seal(HERE, b"x").unwrap());
         assert_ne!(ring.derive("a"), ring.derive("b"));
     }
 

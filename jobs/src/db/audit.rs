@@ -30,24 +30,13 @@ pub async fn lock_head(conn: &mut PgConnection, chain_id: Uuid) -> sqlx::Result<
     .execute(&mut *conn)
     .await?;
     // The clock is read after the lock is held: times in a chain never go back because two appends raced.
-    let row = sqlx::query!(
-        "SELECT head_seq, head_hash FROM audit_chain WHERE id = $1 FOR UPDATE",
-        chain_id
-    )
-    .fetch_one(&mut *conn)
-    .await?;
-    let now = sqlx::query_scalar!(r#"SELECT clock_timestamp() AS "now!""#)
-        .fetch_one(conn)
+    let row = sqlx::query!("SELECT head_seq, head_hash FROM audit_chain WHERE id = $1 FOR UPDATE", chain_id)
+        .fetch_one(&mut *conn)
         .await?;
-    let hash = row
-        .head_hash
-        .try_into()
-        .map_err(|_| sqlx::Error::Decode("audit_chain.head_hash is not 32 bytes".into()))?;
-    Ok(Head {
-        seq: row.head_seq,
-        hash,
-        now,
-    })
+    let now = sqlx::query_scalar!(r#"SELECT clock_timestamp() AS "now!""#).fetch_one(conn).await?;
+    let hash =
+        row.head_hash.try_into().map_err(|_| sqlx::Error::Decode("audit_chain.head_hash is not 32 bytes".into()))?;
+    Ok(Head { seq: row.head_seq, hash, now })
 }
 
 /// Writes a row and moves its chain's head to it. The chain must be locked.

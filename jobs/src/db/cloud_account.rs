@@ -172,18 +172,10 @@ pub async fn count(conn: &mut PgConnection, org_id: OrgId) -> sqlx::Result<i64> 
 ///
 /// # Errors
 /// The database's.
-pub async fn credential(
-    conn: &mut PgConnection,
-    org_id: OrgId,
-    id: CloudAccountId,
-) -> sqlx::Result<Option<Vec<u8>>> {
-    sqlx::query_scalar!(
-        "SELECT credential FROM cloud_account WHERE org_id = $1 AND id = $2",
-        org_id.uuid(),
-        id.uuid(),
-    )
-    .fetch_optional(conn)
-    .await
+pub async fn credential(conn: &mut PgConnection, org_id: OrgId, id: CloudAccountId) -> sqlx::Result<Option<Vec<u8>>> {
+    sqlx::query_scalar!("SELECT credential FROM cloud_account WHERE org_id = $1 AND id = $2", org_id.uuid(), id.uuid(),)
+        .fetch_optional(conn)
+        .await
 }
 
 /// Notes that the cloud has accepted the credential now.

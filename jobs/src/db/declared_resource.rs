@@ -103,11 +103,7 @@ pub struct Declaring {
 ///
 /// # Errors
 /// The database's.
-pub async fn declaring(
-    conn: &mut PgConnection,
-    org_id: OrgId,
-    live: &[(&str, &str)],
-) -> sqlx::Result<Vec<Declaring>> {
+pub async fn declaring(conn: &mut PgConnection, org_id: OrgId, live: &[(&str, &str)]) -> sqlx::Result<Vec<Declaring>> {
     let (types, ids): (Vec<&str>, Vec<&str>) = live.iter().copied().unzip();
     sqlx::query_as!(
         Declaring,

@@ -173,11 +173,8 @@ pub async fn mark_gone(
     scan_id: ScanId,
     unseen: &Unseen,
 ) -> sqlx::Result<u64> {
-    let (types, regions): (Vec<&str>, Vec<Option<&str>>) = unseen
-        .slices
-        .iter()
-        .map(|(provider_type, region)| (provider_type.as_str(), region.as_deref()))
-        .unzip();
+    let (types, regions): (Vec<&str>, Vec<Option<&str>>) =
+        unseen.slices.iter().map(|(provider_type, region)| (provider_type.as_str(), region.as_deref())).unzip();
     let gone = sqlx::query!(
         "UPDATE live_resource l SET status = 'gone'
           WHERE l.org_id = $1 AND l.cloud_account_id = $2 AND l.status = 'active' AND l.last_scan_id <> $3

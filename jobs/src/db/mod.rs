@@ -1,17 +1,24 @@
 //! All SQL but the queue's: one file a table, plain functions over a connection, so that every function can be part of the
 //! caller's transaction.
 
+pub mod api_key;
 pub mod audit;
 pub mod cloud_account;
 pub mod declared_resource;
 pub mod drift_item;
 pub mod drift_snapshot;
 pub mod event;
+pub mod idempotency;
 pub mod json;
 pub mod live_resource;
+pub mod membership;
+pub mod operator_key;
+pub mod org;
 pub mod page;
+pub mod rate_limit;
 pub mod scan_run;
 pub mod state_snapshot;
 pub mod state_source;
+pub mod user;
 
 pub use page::{Listed, Page};

@@ -182,10 +182,8 @@ async fn resolve<J: Job>(
     inserted: &[Uuid],
 ) -> Result<Vec<Enqueued>, EnqueueError> {
     let inserted: std::collections::HashSet<&Uuid> = inserted.iter().collect();
-    let (tenants, keys): (Vec<Uuid>, Vec<String>) = jobs
-        .iter()
-        .filter_map(|job| Some((job.tenant().unwrap_or_default(), job.unique_key()?)))
-        .unzip();
+    let (tenants, keys): (Vec<Uuid>, Vec<String>) =
+        jobs.iter().filter_map(|job| Some((job.tenant().unwrap_or_default(), job.unique_key()?))).unzip();
     let holders: HashMap<(Uuid, String), Uuid> = sqlx::query!(
         r#"SELECT j.id, j.tenant, j.unique_key AS "unique_key!"
              FROM unnest($2::uuid[], $3::text[]) AS k(tenant, unique_key)

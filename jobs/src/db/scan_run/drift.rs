@@ -133,4 +133,3 @@ pub async fn fail_drift(
     .await?;
     Ok(failed.rows_affected() == 1)
 }
-

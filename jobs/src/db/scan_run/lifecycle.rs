@@ -147,4 +147,3 @@ pub async fn fail(
     .fetch_optional(conn)
     .await
 }
-

@@ -251,12 +251,7 @@ pub struct Filter {
 ///
 /// # Errors
 /// The database's.
-pub async fn list(
-    conn: &mut PgConnection,
-    org_id: OrgId,
-    filter: Filter,
-    page: Page,
-) -> sqlx::Result<Listed<ScanRun>> {
+pub async fn list(conn: &mut PgConnection, org_id: OrgId, filter: Filter, page: Page) -> sqlx::Result<Listed<ScanRun>> {
     let account = filter.cloud_account_id.map(CloudAccountId::uuid);
     let scan_type = filter.scan_type.map(ScanType::as_str);
     let provider = filter.provider.map(Provider::as_str);
@@ -304,4 +299,3 @@ pub async fn count_open(conn: &mut PgConnection, org_id: OrgId) -> sqlx::Result<
     .fetch_one(conn)
     .await
 }
-

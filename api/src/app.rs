@@ -1,0 +1,113 @@
+//! What every request shares: pool, keys, who vouches for people, limits.
+
+use std::fmt;
+use std::sync::Arc;
+
+use jobs::crypto::Keyring;
+use jobs::queue::Signals;
+use sqlx::{PgPool, Postgres, Transaction};
+use tokio::sync::Semaphore;
+
+use crate::auth::Tokens;
+use crate::limits::Addresses;
+use crate::problem::Problem;
+
+/// Requests that are worked on at a time; one more is told 503 at once instead of waiting without a bound.
+const CONCURRENT_REQUESTS: usize = 512;
+
+/// Renders the process's metrics in Prometheus' text format.
+pub type RenderMetrics = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// What the API needs from whoever starts it.
+pub struct Parts {
+    /// The database.
+    pub pool: PgPool,
+    /// The installation's keys.
+    pub keyring: Keyring,
+    /// Who vouches for people: an OIDC issuer, or the built-in one.
+    pub tokens: Tokens,
+    /// Wakes requests that wait for a job.
+    pub signals: Signals,
+    /// What `/metrics` answers; `None` answers 404.
+    pub metrics: Option<RenderMetrics>,
+}
+
+/// The application. Cheap to clone.
+#[derive(Clone)]
+pub struct App(Arc<Inner>);
+
+struct Inner {
+    pool: PgPool,
+    keyring: Keyring,
+    tokens: Tokens,
+    signals: Signals,
+    metrics: Option<RenderMetrics>,
+    addresses: Addresses,
+    slots: Semaphore,
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("App").finish_non_exhaustive()
+    }
+}
+
+impl App {
+    /// An application of these parts.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(Inner {
+            pool: parts.pool,
+            keyring: parts.keyring,
+            tokens: parts.tokens,
+            signals: parts.signals,
+            metrics: parts.metrics,
+            addresses: Addresses::default(),
+            slots: Semaphore::new(CONCURRENT_REQUESTS),
+        }))
+    }
+
+    /// The database.
+    #[must_use]
+    pub fn pool(&self) -> &PgPool {
+        &self.0.pool
+    }
+
+    /// Opens a transaction.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn begin(&self) -> Result<Transaction<'static, Postgres>, Problem> {
+        Ok(self.0.pool.begin().await?)
+    }
+
+    /// The installation's keys.
+    #[must_use]
+    pub fn keyring(&self) -> &Keyring {
+        &self.0.keyring
+    }
+
+    /// Who vouches for people.
+    #[must_use]
+    pub fn tokens(&self) -> &Tokens {
+        &self.0.tokens
+    }
+
+    /// Wakes requests that wait for a job, see [`jobs::queue::wait`].
+    #[must_use]
+    pub fn signals(&self) -> &Signals {
+        &self.0.signals
+    }
+
+    pub(crate) fn metrics(&self) -> Option<String> {
+        self.0.metrics.as_ref().map(|render| render())
+    }
+
+    pub(crate) fn addresses(&self) -> &Addresses {
+        &self.0.addresses
+    }
+
+    pub(crate) fn slots(&self) -> &Semaphore {
+        &self.0.slots
+    }
+}

@@ -1,0 +1,140 @@
+//! The built-in issuer, for development and for installations without an identity provider yet: `plumbline token` makes
+//! tokens under a key derived from the master key (HS256). Whoever can read the master key can be anybody, which is true of
+//! the database as well; with an OIDC issuer configured these tokens are refused and none are made.
+
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use jobs::crypto::Keyring;
+use jobs::db;
+use jobs::domain::Role;
+use jobs::ids::OrgId;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, decode_header, encode};
+use serde::Serialize;
+use sqlx::PgConnection;
+
+use super::Identity;
+use super::claims::{self, Expected};
+use crate::problem::Problem;
+
+/// `iss` of these tokens.
+pub const ISSUER: &str = "plumbline";
+/// `aud` of these tokens.
+pub const AUDIENCE: &str = "plumbline";
+/// How long a token holds.
+pub const LIFETIME: Duration = Duration::from_hours(12);
+
+const LABEL: &str = "builtin user tokens";
+
+/// The key that signs and verifies.
+pub struct Key(DecodingKey);
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Key")
+    }
+}
+
+impl Key {
+    /// This installation's.
+    #[must_use]
+    pub fn of(keyring: &Keyring) -> Self {
+        Self(DecodingKey::from_secret(&keyring.derive(LABEL)))
+    }
+
+    pub(super) fn verify(&self, token: &str) -> Result<Identity, Problem> {
+        let header = decode_header(token).map_err(|_| claims::malformed())?;
+        if header.alg != Algorithm::HS256 {
+            return Err(claims::algorithm_refused());
+        }
+        let expected = Expected { issuer: ISSUER, audience: AUDIENCE };
+        claims::verify(token, Algorithm::HS256, &self.0, expected)
+    }
+}
+
+/// Whom a token is for.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The organisation the person gets the role in.
+    pub org: OrgId,
+    /// The person's email, which also is the token's subject.
+    pub email: &'a str,
+    /// The role.
+    pub role: Role,
+}
+
+#[derive(Serialize)]
+struct Claims<'a> {
+    iss: &'a str,
+    aud: &'a str,
+    sub: &'a str,
+    email: &'a str,
+    email_verified: bool,
+    iat: u64,
+    exp: u64,
+}
+
+/// Why no token was made.
+#[derive(Debug, thiserror::Error)]
+pub enum MintError {
+    /// Not an email.
+    #[error("\"{0}\" is not an email address")]
+    Email(String),
+    /// No such organisation.
+    #[error("no organisation {0}: `plumbline org list` shows what there is")]
+    Org(OrgId),
+    /// The token could not be signed.
+    #[error(transparent)]
+    Sign(#[from] jsonwebtoken::errors::Error),
+    /// The database failed.
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
+/// Makes a token, and the person and the role where they are missing. Must not be offered where an OIDC issuer is set.
+///
+/// # Errors
+/// See [`MintError`].
+pub async fn mint(conn: &mut PgConnection, keyring: &Keyring, request: Request<'_>) -> Result<String, MintError> {
+    let email = request.email.to_lowercase();
+    if !email.contains('@') || email.len() > 254 {
+        return Err(MintError::Email(email));
+    }
+    if db::org::find(conn, request.org).await?.is_none() {
+        return Err(MintError::Org(request.org));
+    }
+    let seen = db::user::Seen { issuer: ISSUER, subject: &email, email: &email, display_name: None };
+    let user = db::user::upsert(conn, &seen).await?;
+    db::membership::set_role(conn, request.org, user.id, request.role).await?;
+    Ok(sign(keyring, &email, LIFETIME)?)
+}
+
+fn sign(keyring: &Keyring, email: &str, lifetime: Duration) -> Result<String, jsonwebtoken::errors::Error> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let claims = Claims {
+        iss: ISSUER,
+        aud: AUDIENCE,
+        sub: email,
+        email,
+        email_verified: true,
+        iat: now,
+        exp: now + lifetime.as_secs(),
+    };
+    let key = EncodingKey::from_secret(&keyring.derive(LABEL));
+    encode(&Header::new(Algorithm::HS256), &claims, &key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_holds_here_and_nowhere_else() {
+        let keyring = || Keyring::parse(&Keyring::generate(), None).unwrap();
+        let (here, elsewhere) = (keyring(), keyring());
+        let token = sign(&here, "a@example.com", LIFETIME).unwrap();
+        let identity = Key::of(&here).verify(&token).unwrap();
+        assert_eq!(identity.email, "a@example.com");
+        assert_eq!(Key::of(&elsewhere).verify(&token).unwrap_err().class(), "token_signature_invalid");
+    }
+}

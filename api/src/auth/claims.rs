@@ -1,0 +1,115 @@
+//! The claims of a user token, and what each way of not holding is called.
+
+use jsonwebtoken::errors::ErrorKind;
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
+use serde::Deserialize;
+
+use super::Identity;
+use crate::problem::Problem;
+
+/// Clocks may differ by so much, in seconds.
+const LEEWAY_S: u64 = 60;
+
+/// What is read of a token (OpenID Connect Core 1.0, sections 2 and 5.1).
+#[derive(Debug, Deserialize)]
+struct Claims {
+    sub: String,
+    email: Option<String>,
+    #[serde(default)]
+    email_verified: Verified,
+    name: Option<String>,
+}
+
+/// Some issuers write the boolean as a text.
+#[derive(Debug, Default, Deserialize)]
+#[serde(untagged)]
+enum Verified {
+    Bool(bool),
+    Text(String),
+    #[default]
+    Absent,
+}
+
+impl Verified {
+    fn holds(&self) -> bool {
+        match self {
+            Self::Bool(verified) => *verified,
+            Self::Text(text) => text == "true",
+            Self::Absent => false,
+        }
+    }
+}
+
+/// Whom a token must come from and be for.
+#[derive(Clone, Copy, Debug)]
+pub struct Expected<'a> {
+    /// `iss`.
+    pub issuer: &'a str,
+    /// `aud`, or one of it.
+    pub audience: &'a str,
+}
+
+/// Verifies signature and claims with a key that was chosen for the token's algorithm.
+///
+/// # Errors
+/// 401, with a class for each reason.
+pub fn verify(
+    token: &str,
+    algorithm: Algorithm,
+    key: &DecodingKey,
+    expected: Expected<'_>,
+) -> Result<Identity, Problem> {
+    let mut validation = Validation::new(algorithm);
+    validation.leeway = LEEWAY_S;
+    validation.validate_nbf = true;
+    validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+    validation.set_issuer(&[expected.issuer]);
+    validation.set_audience(&[expected.audience]);
+    let claims = decode::<Claims>(token, key, &validation).map_err(|error| refusal(error.kind()))?.claims;
+    if claims.sub.is_empty() || claims.sub.len() > 255 {
+        return Err(Problem::unauthenticated("token_malformed", "the token's sub is empty or too long"));
+    }
+    let email = claims.email.filter(|email| email.len() <= 254 && email.contains('@')).ok_or(
+        Problem::unauthenticated("token_without_email", "the token has no email: ask the issuer for the scope email"),
+    )?;
+    if !claims.email_verified.holds() {
+        return Err(Problem::unauthenticated("email_unverified", "the issuer has not verified the token's email"));
+    }
+    Ok(Identity {
+        issuer: expected.issuer.to_owned(),
+        subject: claims.sub,
+        email: email.to_lowercase(),
+        display_name: claims.name.filter(|name| !name.is_empty()),
+    })
+}
+
+/// The problem for a token that does not parse at all.
+pub fn malformed() -> Problem {
+    Problem::unauthenticated("token_malformed", "this is not a well-formed token")
+}
+
+/// The problem for an algorithm that is not taken, such as none, or HMAC with somebody's public key.
+pub fn algorithm_refused() -> Problem {
+    Problem::unauthenticated("token_algorithm_refused", "tokens signed this way are not accepted")
+}
+
+fn refusal(kind: &ErrorKind) -> Problem {
+    match kind {
+        ErrorKind::ExpiredSignature => {
+            Problem::unauthenticated("token_expired", "the token has expired: get a new one")
+        }
+        ErrorKind::ImmatureSignature => Problem::unauthenticated("token_not_yet_valid", "the token is not valid yet"),
+        ErrorKind::InvalidAudience => {
+            Problem::unauthenticated("token_wrong_audience", "the token is for another audience")
+        }
+        ErrorKind::InvalidIssuer => Problem::unauthenticated("token_wrong_issuer", "the token is from another issuer"),
+        ErrorKind::InvalidSignature => {
+            Problem::unauthenticated("token_signature_invalid", "the token's signature does not hold")
+        }
+        ErrorKind::InvalidAlgorithm => algorithm_refused(),
+        ErrorKind::MissingRequiredClaim(_) => {
+            Problem::unauthenticated("token_malformed", "the token lacks one of exp, iss, aud and sub")
+        }
+        _ => malformed(),
+    }
+}

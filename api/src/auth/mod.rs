@@ -1,0 +1,214 @@
+//! Who is calling.
+//!
+//! Two credentials: an API key in `X-API-Key` or as a Bearer token, and a user token (a JWT) as a Bearer token. A key is
+//! recognised by its shape, so what is neither key nor JWT is refused before anything is looked up. There is no cache of
+//! lookups: a revocation holds for the next request on every machine.
+
+pub mod builtin;
+mod claims;
+mod key;
+mod oidc;
+mod tokens;
+
+use jobs::audit::{Actor, ActorKind};
+use jobs::crypto::api_key::{self, KeyKind};
+use jobs::db;
+use jobs::domain::{Environment, Plan, Role, Scope};
+use jobs::ids::{ApiKeyId, OrgId, UserId};
+use salvo::http::header::AUTHORIZATION;
+use salvo::http::{HeaderMap, HeaderValue};
+use salvo::prelude::Request;
+
+use crate::context::Context;
+use crate::problem::Problem;
+
+pub use oidc::Issuer;
+pub use tokens::{Identity, Tokens};
+
+/// A caller whose credential holds.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// Person or machine.
+    pub principal: Principal,
+}
+
+/// Person or machine.
+#[derive(Clone, Debug)]
+pub enum Principal {
+    /// A person with a user token.
+    User(User),
+    /// An organisation's API key.
+    Key(Key),
+}
+
+/// A person.
+#[derive(Clone, Debug)]
+pub struct User {
+    /// The person's id.
+    pub id: UserId,
+    /// The email the issuer vouches for.
+    pub email: String,
+    /// A name, if there is one.
+    pub display_name: Option<String>,
+}
+
+/// An API key.
+#[derive(Clone, Debug)]
+pub struct Key {
+    /// The key's id.
+    pub id: ApiKeyId,
+    /// Its organisation.
+    pub org: OrgId,
+    /// The organisation's plan.
+    pub plan: Plan,
+    /// Its name.
+    pub name: String,
+    /// live or test.
+    pub environment: Environment,
+    /// The most it may do.
+    pub role: Role,
+    /// What it may be used for.
+    pub scopes: Vec<Scope>,
+}
+
+/// What a caller is in an organisation.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// The role.
+    pub role: Role,
+    /// The organisation's plan.
+    pub plan: Plan,
+}
+
+impl Caller {
+    /// The caller as the audit chain names it.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        match &self.principal {
+            Principal::User(user) => {
+                Actor { kind: ActorKind::User, id: user.id.to_string(), display: user.email.clone() }
+            }
+            Principal::Key(key) => Actor { kind: ActorKind::ApiKey, id: key.id.to_string(), display: key.name.clone() },
+        }
+    }
+
+    /// Kind and id in one word, for buckets, idempotency keys and the access log.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match &self.principal {
+            Principal::User(user) => format!("user:{}", user.id),
+            Principal::Key(key) => format!("key:{}", key.id),
+        }
+    }
+
+    /// The person, if it is one.
+    #[must_use]
+    pub const fn user(&self) -> Option<&User> {
+        match &self.principal {
+            Principal::User(user) => Some(user),
+            Principal::Key(_) => None,
+        }
+    }
+}
+
+/// Finds out who calls. Refusals count against the peer's address, and an address with too many gets 429 without a look.
+///
+/// # Errors
+/// 400 for two credentials at once, 401 for none or one that does not hold, 403 for an operator's key, 429.
+pub async fn authenticate(req: &Request, context: &Context) -> Result<Caller, Problem> {
+    context.app.addresses().check(context.ip)?;
+    let result = match credential(req.headers()) {
+        Ok(Credential::Key(key)) => key::verify(&key, context).await,
+        Ok(Credential::Token(token)) => tokens::verify(&token, context).await,
+        Err(problem) => Err(problem),
+    };
+    match &result {
+        Ok(caller) => context.left(|left| left.caller = Some(caller.name())),
+        Err(Problem::Unauthenticated { class, .. }) => {
+            context.app.addresses().count(context.ip);
+            metrics::counter!("http_refused_credentials_total", "reason" => *class).increment(1);
+        }
+        Err(_) => {}
+    }
+    result
+}
+
+/// What a caller is in an organisation; `None` where it has no place in it or there is none.
+///
+/// # Errors
+/// When the database fails.
+pub async fn place(caller: &Caller, org: OrgId, context: &Context) -> Result<Option<Place>, Problem> {
+    match &caller.principal {
+        Principal::Key(key) => Ok((key.org == org).then_some(Place { role: key.role, plan: key.plan })),
+        Principal::User(user) => {
+            let mut conn = context.app.pool().acquire().await?;
+            let found = db::membership::find_place(&mut conn, org, user.id).await?;
+            Ok(found.map(|(role, plan)| Place { role, plan }))
+        }
+    }
+}
+
+enum Credential {
+    Key(String),
+    Token(String),
+}
+
+fn credential(headers: &HeaderMap) -> Result<Credential, Problem> {
+    let key = single(headers, "x-api-key")?;
+    let bearer = single(headers, AUTHORIZATION.as_str())?;
+    match (key, bearer) {
+        (Some(_), Some(_)) => {
+            Err(Problem::bad_request("two_credentials", "send either X-API-Key or Authorization, not both"))
+        }
+        (None, None) => Err(Problem::unauthenticated(
+            "credential_missing",
+            "send an API key in X-API-Key or a user token in Authorization: Bearer",
+        )),
+        (Some(key), None) => key_shape(text(key)?),
+        (None, Some(header)) => {
+            let token = text(header)?
+                .split_once(' ')
+                .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+                .map(|(_, token)| token.trim())
+                .ok_or_else(malformed)?;
+            // A JWT has two dots and a key has none.
+            if token.bytes().filter(|byte| *byte == b'.').count() == 2 {
+                Ok(Credential::Token(token.to_owned()))
+            } else {
+                key_shape(token)
+            }
+        }
+    }
+}
+
+/// The one value of a header; repeating a credential is as ambiguous as sending two.
+fn single<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a HeaderValue>, Problem> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next();
+    if values.next().is_some() {
+        return Err(Problem::bad_request("two_credentials", "a credential's header is sent twice"));
+    }
+    Ok(first)
+}
+
+fn text(value: &HeaderValue) -> Result<&str, Problem> {
+    value.to_str().map_err(|_| malformed())
+}
+
+fn key_shape(text: &str) -> Result<Credential, Problem> {
+    match api_key::parse(text) {
+        Some(KeyKind::Org(_)) => Ok(Credential::Key(text.to_owned())),
+        Some(KeyKind::Operator) => Err(Problem::forbidden(
+            "operator_key_not_allowed",
+            "operators' keys are for /api/v2/admin and the console only",
+        )),
+        None => Err(malformed()),
+    }
+}
+
+fn malformed() -> Problem {
+    Problem::unauthenticated(
+        "credential_malformed",
+        "this is neither an API key nor a user token: check that it was copied whole",
+    )
+}

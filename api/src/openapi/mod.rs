@@ -1,0 +1,102 @@
+//! The API's description, made from the handlers' types, and the page that shows it.
+//!
+//! The document is the contract for whoever generates a client, so a copy stands in `docs/openapi.json` on purpose, and a test
+//! compares it with what is served.
+
+mod docs;
+
+use std::sync::LazyLock;
+
+use salvo::handler;
+use salvo::http::ResBody;
+use salvo::http::header::{self, HeaderValue};
+use salvo::oapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme};
+use salvo::oapi::{Info, License, OpenApi, PathItemType, SecurityScheme, Tag};
+use salvo::prelude::{Response, Router};
+use serde_json::json;
+
+use crate::access::{API_KEY, USER_TOKEN};
+use crate::routes;
+
+const DESCRIPTION: &str = "Plumbline tells where clouds no longer match their Terraform.\n\n\
+    Send an API key in `X-API-Key` (or as a Bearer token) or a user token as a Bearer token. Each operation's `x-permission` says \
+    which of them it takes, and the role and scope it needs.\n\n\
+    Errors are `application/problem+json`; `error_class` is stable, `error` is for people. Lists take `limit` and `offset`. What \
+    takes long answers 202 with a `Location` to poll. Every POST that creates takes an `Idempotency-Key`.";
+
+/// Tags with what they are about, in the order of the document.
+const TAGS: [(&str, &str); 8] = [
+    ("service", "Whether the service lives, and who you are."),
+    ("orgs", "Organisations: the tenants."),
+    ("api-keys", "Machines' credentials."),
+    ("accounts", "Cloud accounts."),
+    ("state-sources", "Where Terraform states live."),
+    ("scans", "Scans of cloud accounts."),
+    ("drift", "Where clouds and states differ."),
+    ("resources", "What the scans found."),
+];
+
+/// The document.
+#[must_use]
+pub fn document() -> OpenApi {
+    let info = Info::new("Plumbline", env!("CARGO_PKG_VERSION"))
+        .description(DESCRIPTION)
+        .license(License::new("MIT OR Apache-2.0").identifier("MIT OR Apache-2.0"));
+    let user_token = Http::new(HttpAuthScheme::Bearer)
+        .bearer_format("JWT")
+        .description("A user token of the configured OpenID Connect issuer.");
+    let api_key = ApiKey::Header(ApiKeyValue::with_description(
+        "X-API-Key",
+        "An API key, `pl_live_…` or `pl_test_…`. The same value is taken as a Bearer token.",
+    ));
+    let mut document = OpenApi::with_info(info)
+        .tags(TAGS.map(|(name, description)| Tag::new(name).description(description)))
+        .add_security_scheme(USER_TOKEN, SecurityScheme::Http(user_token))
+        .add_security_scheme(API_KEY, SecurityScheme::ApiKey(api_key))
+        .merge_router(&routes::described());
+    for item in document.paths.values_mut() {
+        for (method, operation) in item.operations.iter_mut() {
+            if let Some(permission) = operation.extensions.get_mut("x-permission") {
+                let reads = matches!(method, PathItemType::Get | PathItemType::Head);
+                permission["scope"] = json!(if reads { "read" } else { "write" });
+            }
+        }
+    }
+    document
+}
+
+/// The document as it is served and committed: sorted, indented, with a newline at its end.
+///
+/// # Errors
+/// When it cannot be written as JSON.
+pub fn json() -> Result<String, serde_json::Error> {
+    document().to_pretty_json().map(|text| text + "\n")
+}
+
+static SERVED: LazyLock<String> = LazyLock::new(|| {
+    json().unwrap_or_else(|error| {
+        tracing::error!(%error, "openapi document cannot be written");
+        "{}".to_owned()
+    })
+});
+
+/// `/api/v2/openapi.json`, `/api/v2/docs`, and the shorter ways to them.
+pub(crate) fn router() -> Router {
+    Router::new()
+        .push(Router::with_path("api/v2/openapi.json").get(serve))
+        .push(Router::with_path("openapi.json").get(to_document))
+        .push(docs::router())
+}
+
+#[handler]
+fn serve(res: &mut Response) {
+    let headers = res.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
+    res.replace_body(ResBody::Once(SERVED.as_bytes().into()));
+}
+
+#[handler]
+fn to_document(res: &mut Response) {
+    docs::redirect(res, "/api/v2/openapi.json");
+}

@@ -1,0 +1,85 @@
+//! What the database refuses, as the field it is about.
+//!
+//! A query's `?` ends here. Constraints are named in the migrations; a name that is listed below becomes an answer to the
+//! caller, any other refusal is our fault.
+
+use sqlx::error::DatabaseError;
+
+use super::{FieldError, Problem};
+
+/// A value that somebody else already has.
+struct Taken {
+    constraint: &'static str,
+    class: &'static str,
+    field: &'static str,
+    message: &'static str,
+}
+
+const TAKEN: &[Taken] = &[
+    Taken {
+        constraint: "org_slug_key",
+        class: "slug_taken",
+        field: "slug",
+        message: "another organisation has this slug: choose a different one",
+    },
+    Taken {
+        constraint: "cloud_account_identity_key",
+        class: "account_exists",
+        field: "external_account_id",
+        message: "this cloud account is already registered in this organisation",
+    },
+];
+
+/// SQLSTATE `character_not_in_repertoire`: a NUL in a text.
+const NUL_IN_TEXT: &str = "22021";
+/// SQLSTATE `untranslatable_character`: a NUL in a JSON document.
+const NUL_IN_JSON: &str = "22P05";
+
+impl From<sqlx::Error> for Problem {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::Database(refusal) => refused(refusal.as_ref()).unwrap_or_else(|| Self::internal(error)),
+            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => {
+                tracing::error!(%error, "database cannot be reached");
+                Self::Unavailable {
+                    class: "database_unavailable",
+                    message: "the database cannot be reached at the moment: try again",
+                }
+            }
+            _ => Self::internal(error),
+        }
+    }
+}
+
+fn refused(refusal: &dyn DatabaseError) -> Option<Problem> {
+    if matches!(refusal.code().as_deref(), Some(NUL_IN_TEXT | NUL_IN_JSON)) {
+        return Some(Problem::Unprocessable {
+            class: "invalid_value",
+            message: "a text contains the character U+0000, which cannot be stored".to_owned(),
+            fields: Vec::<FieldError>::new(),
+        });
+    }
+    let constraint = refusal.constraint()?;
+    let taken = TAKEN.iter().find(|taken| taken.constraint == constraint)?;
+    Some(Problem::Conflict {
+        class: taken.class,
+        message: taken.message.to_owned(),
+        field: Some(taken.field),
+        retry_after: None,
+    })
+}
+
+impl From<jobs::audit::AppendError> for Problem {
+    fn from(error: jobs::audit::AppendError) -> Self {
+        match error {
+            jobs::audit::AppendError::Database(error) => error.into(),
+            other @ jobs::audit::AppendError::Details(_) => Self::internal(other),
+        }
+    }
+}
+
+impl From<jobs::crypto::OpenError> for Problem {
+    fn from(error: jobs::crypto::OpenError) -> Self {
+        Self::internal(error)
+    }
+}

@@ -1,0 +1,175 @@
+//! JSON bodies.
+
+use std::str::FromStr;
+
+use bytes::Bytes;
+use salvo::extract::{Extractible, Metadata};
+use salvo::http::{ParseError, StatusCode, header};
+use salvo::oapi::{Components, Content, EndpointArgRegister, Operation, RequestBody, Required, ToSchema};
+use salvo::prelude::{Depot, Request};
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+
+use crate::problem::{self, FieldError, Problem};
+
+/// Most bytes of a body where a route does not say otherwise.
+pub const DEFAULT_BODY_LIMIT: usize = 64 * 1024;
+
+/// A JSON body of at most `LIMIT` bytes. What does not parse, does not fit `T` or has fields that `T` does not know is 400
+/// with the field's path; what fits but is not valid is for the handler to say (422).
+///
+/// `T` should carry `#[serde(deny_unknown_fields)]`. Ids in a body are texts, read with [`field_id`].
+#[derive(Debug)]
+pub struct Body<T, const LIMIT: usize = DEFAULT_BODY_LIMIT>(pub T);
+
+impl<'ex, T: DeserializeOwned + Send, const LIMIT: usize> Extractible<'ex> for Body<T, LIMIT> {
+    fn metadata() -> &'static Metadata {
+        static METADATA: Metadata = Metadata::new("");
+        &METADATA
+    }
+
+    #[allow(refining_impl_trait, reason = "the error type is part of what callers see")]
+    async fn extract(req: &'ex mut Request, _depot: &'ex mut Depot) -> Result<Self, Problem> {
+        require_json(req)?;
+        let bytes = read_body(req, LIMIT).await?;
+        parse(&bytes).map(Self)
+    }
+}
+
+/// The body's bytes, which stay readable for later extractors.
+///
+/// # Errors
+/// 413 past `limit`, 400 where the body ends early or its framing is broken.
+pub async fn read_body(req: &mut Request, limit: usize) -> Result<Bytes, Problem> {
+    let announced =
+        req.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > limit as u64) {
+        return Err(Problem::TooLarge { limit });
+    }
+    match req.payload_with_max_size(limit).await {
+        Ok(bytes) => Ok(bytes.clone()),
+        Err(ParseError::PayloadTooLarge) => Err(Problem::TooLarge { limit }),
+        Err(error) => {
+            tracing::debug!(%error, "body could not be read");
+            Err(Problem::bad_request("unreadable_body", "the body ended early or took too long to arrive"))
+        }
+    }
+}
+
+fn require_json(req: &Request) -> Result<(), Problem> {
+    if req.headers().contains_key(header::CONTENT_ENCODING) {
+        return Err(Problem::UnsupportedMediaType {
+            message: "a Content-Encoding is not understood here: send the JSON as it is".to_owned(),
+        });
+    }
+    let json = req.content_type().is_some_and(|mime| {
+        mime.type_() == "application"
+            && (mime.subtype() == "json" || mime.suffix().is_some_and(|suffix| suffix == "json"))
+    });
+    if json {
+        return Ok(());
+    }
+    Err(Problem::UnsupportedMediaType {
+        message: "the body must be JSON: send Content-Type: application/json".to_owned(),
+    })
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let path = error.path().to_string();
+        refused(&path, error.inner())
+    })?;
+    json.end().map_err(|error| refused(".", &error))?;
+    Ok(value)
+}
+
+fn refused(path: &str, error: &serde_json::Error) -> Problem {
+    if error.classify() != Category::Data {
+        return Problem::bad_request("malformed_json", format!("the body is not valid JSON: {error}"));
+    }
+    let message = error.to_string();
+    if path == "." {
+        return Problem::bad_request("invalid_body", message);
+    }
+    Problem::BadRequest {
+        class: "invalid_body",
+        message: format!("{path}: {message}"),
+        fields: vec![FieldError { field: path.to_owned(), message }],
+    }
+}
+
+/// An id that a body names. A malformed one is 422 with the field, as one that does not exist should be.
+///
+/// # Errors
+/// 422 where `text` is not a UUID.
+pub fn field_id<T: FromStr>(field: &str, text: &str) -> Result<T, Problem> {
+    text.parse().map_err(|_| Problem::invalid(field, "is not an id: a UUID is expected"))
+}
+
+impl<T: ToSchema, const LIMIT: usize> EndpointArgRegister for Body<T, LIMIT> {
+    fn register(components: &mut Components, operation: &mut Operation, _arg: &str) {
+        let schema = T::to_schema(components);
+        operation.request_body =
+            Some(RequestBody::new().required(Required::True).add_content("application/json", Content::new(schema)));
+        for (status, description) in [
+            (StatusCode::BAD_REQUEST, "Not JSON, or not of this shape"),
+            (StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"),
+            (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body is not JSON"),
+            (StatusCode::UNPROCESSABLE_ENTITY, "A value is not valid"),
+        ] {
+            let response = problem::response(components, description, status);
+            operation.responses.insert(status.as_str(), response);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Outer {
+        #[allow(dead_code, reason = "only parsed")]
+        inner: Vec<Inner>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Inner {
+        #[allow(dead_code, reason = "only parsed")]
+        count: u8,
+    }
+
+    fn problem(text: &[u8]) -> (String, Option<String>) {
+        match parse::<Outer>(text).unwrap_err() {
+            Problem::BadRequest { class, fields, .. } => {
+                (class.to_owned(), fields.first().map(|field| field.field.clone()))
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_wrong_type_names_its_path() {
+        let (class, field) = problem(br#"{"inner":[{"count":1},{"count":"two"}]}"#);
+        assert_eq!((class.as_str(), field.as_deref()), ("invalid_body", Some("inner[1].count")));
+    }
+
+    #[test]
+    fn an_unknown_field_names_itself() {
+        let (class, field) = problem(br#"{"inner":[],"extra":1}"#);
+        assert_eq!((class.as_str(), field.as_deref()), ("invalid_body", Some("extra")));
+    }
+
+    #[test]
+    fn broken_json_tells_where() {
+        for text in [&b""[..], b"{", b"{\"inner\":[]}x", b"\xff\xfe", b"{\"inner\":[],}", &b"[".repeat(10_000)] {
+            let (class, field) = problem(text);
+            assert_eq!((class.as_str(), field), ("malformed_json", None));
+        }
+    }
+}
