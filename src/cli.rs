@@ -3,7 +3,7 @@
 //! stdout is data, stderr is talk. Exit status: 0 done, 1 failed, 2 wrong usage; a command may have others of its own and
 //! says so in its help.
 
-use crate::commands::{completions, doctor, migrate, up};
+use crate::commands::{completions, doctor, drift, migrate, up};
 use crate::config::Telemetry;
 use crate::telemetry::{self, Talk};
 use anyhow::{Context as _, Result};
@@ -29,6 +29,7 @@ struct Cli {
 enum Command {
     Up(up::Args),
     Migrate(migrate::Args),
+    Drift(drift::Args),
     Doctor(doctor::Args),
     Completions(completions::Args),
 }
@@ -66,6 +67,7 @@ pub fn run() -> ExitCode {
 fn dispatch(command: Command) -> Result<ExitCode> {
     match command {
         Command::Completions(args) => Ok(completions::run(&args)),
+        Command::Drift(args) => drift::run(&args),
         Command::Up(args) => block_on(up::run(args)),
         Command::Migrate(args) => block_on(migrate::run(args)),
         Command::Doctor(args) => block_on(doctor::run(args)),

@@ -9,5 +9,6 @@ mod commands;
 pub mod config;
 mod output;
 pub mod postgres;
+mod render;
 pub mod shutdown;
 pub mod telemetry;

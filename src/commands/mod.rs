@@ -2,5 +2,6 @@
 
 pub mod completions;
 pub mod doctor;
+pub mod drift;
 pub mod migrate;
 pub mod up;
