@@ -1,29 +1,12 @@
-//! `aws_s3_bucket_object_lock_configuration`, and whether the bucket itself has object lock.
+//! `aws_s3_bucket_object_lock_configuration`.
 
-use aws_sdk_s3::types::{ObjectLockConfiguration, ObjectLockEnabled};
+use aws_sdk_s3::types::ObjectLockConfiguration;
 
 use super::bucket::{Bucket, Setting};
 use crate::cloud::{OrAbsent, Properties, ReadError};
 
 /// Object lock without a default retention is the bucket's own `object_lock_enabled`, and no resource of its own.
 pub(super) async fn read(bucket: &Bucket) -> Result<Setting, ReadError> {
-    let Some(configuration) = ask(bucket).await? else {
-        return Ok(Setting::Absent);
-    };
-    let properties = properties(&configuration);
-    Ok(match configuration.rule {
-        Some(_) => Setting::Chosen(properties),
-        None => Setting::Default(properties),
-    })
-}
-
-/// For the bucket's own attribute.
-pub(super) async fn is_enabled(bucket: &Bucket) -> Result<bool, ReadError> {
-    let configuration = ask(bucket).await?;
-    Ok(configuration.is_some_and(|found| found.object_lock_enabled == Some(ObjectLockEnabled::Enabled)))
-}
-
-async fn ask(bucket: &Bucket) -> Result<Option<ObjectLockConfiguration>, ReadError> {
     let answer = bucket
         .client
         .get_object_lock_configuration()
@@ -31,7 +14,14 @@ async fn ask(bucket: &Bucket) -> Result<Option<ObjectLockConfiguration>, ReadErr
         .send()
         .await
         .or_absent(&["ObjectLockConfigurationNotFoundError"])?;
-    Ok(answer.and_then(|answer| answer.object_lock_configuration))
+    let Some(configuration) = answer.and_then(|answer| answer.object_lock_configuration) else {
+        return Ok(Setting::Absent);
+    };
+    let properties = properties(&configuration);
+    Ok(match configuration.rule {
+        Some(_) => Setting::Chosen(properties),
+        None => Setting::Default(properties),
+    })
 }
 
 fn properties(configuration: &ObjectLockConfiguration) -> Properties {
@@ -54,7 +44,7 @@ fn properties(configuration: &ObjectLockConfiguration) -> Properties {
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_s3::types::{DefaultRetention, ObjectLockRetentionMode, ObjectLockRule};
+    use aws_sdk_s3::types::{DefaultRetention, ObjectLockEnabled, ObjectLockRetentionMode, ObjectLockRule};
     use serde_json::{Value, json};
 
     use super::*;
