@@ -51,7 +51,7 @@ async fn read_keys(cx: &Context, user: &str) -> Result<(), ReadError> {
         let draft = cx
             .resource(ACCESS_KEY, id)
             .name(id)
-            .part_of(format!("aws_iam_user.{user}"))
+            .part_of("aws_iam_user", user)
             .properties(key_properties(&key));
         cx.emit(draft).await;
     }
@@ -74,7 +74,7 @@ async fn read_login_profile(cx: &Context, user: &str) -> Result<(), ReadError> {
     let draft = cx
         .resource(LOGIN_PROFILE, user)
         .name(user)
-        .part_of(format!("aws_iam_user.{user}"))
+        .part_of("aws_iam_user", user)
         .properties(properties);
     cx.emit(draft).await;
     Ok(())

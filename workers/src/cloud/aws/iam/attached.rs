@@ -73,7 +73,7 @@ impl Principal<'_> {
 
     fn part(&self, draft: Draft, properties: Properties) -> Draft {
         let draft = draft
-            .part_of(format!("{}.{}", self.kind.provider_type, self.name))
+            .part_of(self.kind.provider_type, self.name)
             .properties(properties);
         match self.managed_by {
             Some(why) => draft.managed_by(why),

@@ -12,9 +12,9 @@ pub(super) fn drafts(cx: &Context, group: &GroupDetail) -> Vec<Draft> {
         return Vec::new();
     };
     let properties = Properties::new()
-        .set("arn", group.arn())
+        .told("arn", group.arn())
         .set("name", name)
-        .set("path", group.path())
+        .told("path", group.path())
         .told("unique_id", group.group_id());
     let principal = Principal {
         kind: GROUP,

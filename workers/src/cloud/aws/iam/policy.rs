@@ -26,11 +26,12 @@ pub(super) async fn read(cx: Context, detail: ManagedPolicyDetail) -> Result<(),
 }
 
 fn properties(detail: &ManagedPolicyDetail, policy: Option<&Policy>) -> Properties {
+    let name = detail.policy_name().or_else(|| policy?.policy_name());
     let properties = Properties::new()
         .set("arn", detail.arn())
-        .set("name", detail.policy_name())
-        .set("path", detail.path())
-        .told("policy_id", detail.policy_id())
+        .told("name", name)
+        .told("path", detail.path())
+        .told("policy_id", detail.policy_id().or_else(|| policy?.policy_id()))
         .told("policy", default_document(detail));
     match policy {
         Some(policy) => properties.set("description", policy.description()).tags(tags(policy.tags())),

@@ -81,9 +81,9 @@ fn service_linked(role: &RoleDetail, service: &str, listed: Option<&Listed>) -> 
 
 fn common(role: &RoleDetail, listed: Option<&Listed>) -> Properties {
     let properties = Properties::new()
-        .set("arn", role.arn())
-        .set("name", role.role_name())
-        .set("path", role.path())
+        .told("arn", role.arn())
+        .told("name", role.role_name())
+        .told("path", role.path())
         .told("unique_id", role.role_id())
         .tags(tags(role.tags()));
     match listed {

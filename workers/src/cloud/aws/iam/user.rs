@@ -28,9 +28,9 @@ pub(super) fn drafts(cx: &Context, user: &UserDetail) -> Vec<Draft> {
 
 fn properties(user: &UserDetail) -> Properties {
     Properties::new()
-        .set("arn", user.arn())
-        .set("name", user.user_name())
-        .set("path", user.path())
+        .told("arn", user.arn())
+        .told("name", user.user_name())
+        .told("path", user.path())
         .told("unique_id", user.user_id())
         .set("permissions_boundary", boundary(user.permissions_boundary()))
         .tags(tags(user.tags()))
@@ -41,6 +41,6 @@ fn membership(cx: &Context, user: &str, groups: &[String]) -> Draft {
     let mut groups: Vec<&str> = groups.iter().map(String::as_str).collect();
     groups.sort_unstable();
     cx.resource("aws_iam_user_group_membership", format!("{user}/{}", groups.join("/")))
-        .part_of(format!("aws_iam_user.{user}"))
+        .part_of("aws_iam_user", user)
         .properties(Properties::new().set("user", user).set("groups", groups))
 }

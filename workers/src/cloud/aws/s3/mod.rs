@@ -22,7 +22,7 @@ mod transfer;
 mod versioning;
 mod website;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use aws_sdk_s3::types::BucketLocationConstraint;
 use futures::future::BoxFuture;
@@ -111,13 +111,10 @@ const PAGE: i32 = 1000;
 const PER_BUCKET: usize = 4;
 
 async fn read(cx: Context) -> Result<(), ReadError> {
-    let failures = Arc::new(Failures::default());
+    let failures = Failures::default();
     let buckets = locate(&cx, list(&cx).await?, &failures).await?;
-    cx.for_each(buckets, |cx, bucket| read_bucket(cx, bucket, Arc::clone(&failures)))
-        .await?;
-    if let Some(failures) = Arc::into_inner(failures) {
-        failures.report(&cx);
-    }
+    cx.for_each(buckets, |cx, bucket| read_bucket(cx, bucket, &failures)).await?;
+    failures.report(&cx);
     Ok(())
 }
 
@@ -145,11 +142,11 @@ async fn list(cx: &Context) -> Result<Vec<(String, Option<String>)>, ReadError> 
 async fn locate(
     cx: &Context,
     listed: Vec<(String, Option<String>)>,
-    failures: &Arc<Failures>,
+    failures: &Failures,
 ) -> Result<Vec<Bucket>, ReadError> {
-    let found = Arc::new(Mutex::new(Vec::with_capacity(listed.len())));
+    let found = Mutex::new(Vec::with_capacity(listed.len()));
     cx.for_each(listed, |cx, (name, told)| {
-        let (found, failures) = (Arc::clone(&found), Arc::clone(failures));
+        let found = &found;
         async move {
             let region = match told {
                 Some(region) => Ok(region),
@@ -169,8 +166,8 @@ async fn locate(
         }
     })
     .await?;
-    let mut found = std::mem::take(&mut *found.lock().unwrap_or_else(PoisonError::into_inner));
-    found.sort_by(|one, other| one.name.cmp(&other.name));
+    let mut found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    found.sort_by(|one: &Bucket, other| one.name.cmp(&other.name));
     Ok(found)
 }
 
@@ -190,32 +187,34 @@ fn region_of(constraint: Option<&BucketLocationConstraint>) -> String {
 }
 
 /// The bucket and its settings. For the bucket all of them are asked, since it repeats most as its own attributes.
-async fn read_bucket(cx: Context, bucket: Bucket, failures: Arc<Failures>) -> Result<(), ReadError> {
+async fn read_bucket(cx: Context, bucket: Bucket, failures: &Failures) -> Result<(), ReadError> {
     let whole = cx.wants("aws_s3_bucket");
     let (mut properties, mut errors) = if whole { bucket::read(&cx, &bucket).await } else { Default::default() };
     let wanted = SETTINGS.iter().filter(|setting| whole || cx.wants(setting.provider_type));
     let mut answers = stream::iter(wanted)
         .map(|setting| (setting.read)(&bucket).map(|answer| (setting.provider_type, answer)))
         .buffered(PER_BUCKET);
+    let mut drafts = Vec::new();
     while let Some((provider_type, answer)) = answers.next().await {
         match answer {
             Ok(setting) => {
                 properties = mirrors::add(properties, provider_type, &setting);
-                if let Some(draft) = draft(&cx, &bucket, provider_type, setting) {
-                    cx.emit(draft).await;
-                }
+                drafts.extend(draft(&cx, &bucket, provider_type, setting));
             }
             Err(error) if error.is(UNKNOWN_SETTING) => {}
             Err(error) => errors.push((Lost::Setting(provider_type), error)),
         }
     }
-    // Deleted while it was being read: what was said of it until then is true of nothing.
+    // Deleted while it was being read: what it said before is no longer true.
     if errors.iter().any(|(_, error)| error.is(&["NoSuchBucket"])) {
         return Ok(());
     }
     if whole {
         let draft = cx.resource("aws_s3_bucket", &bucket.name).region(&bucket.region).name(&bucket.name);
-        cx.emit(draft.properties(properties)).await;
+        drafts.push(draft.properties(properties));
+    }
+    for draft in drafts {
+        cx.emit(draft).await;
     }
     for (lost, error) in errors {
         failures.add(lost, &bucket.name, error);
@@ -234,7 +233,7 @@ fn draft(cx: &Context, bucket: &Bucket, provider_type: &'static str, setting: Se
         .resource(provider_type, &bucket.name)
         .region(&bucket.region)
         .name(&bucket.name)
-        .part_of(format!("aws_s3_bucket.{}", bucket.name))
+        .part_of("aws_s3_bucket", &bucket.name)
         .properties(properties.set("bucket", &bucket.name));
     Some(match managed_by {
         Some(why) => draft.managed_by(why),
