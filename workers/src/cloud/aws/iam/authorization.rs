@@ -11,7 +11,7 @@ use aws_sdk_iam::types::EntityType;
 
 use super::{group, policy, role, user};
 use crate::cloud::ReadError;
-use crate::cloud::aws::reader::{Context, Reader, Scope};
+use crate::cloud::aws::reader::{Context, Draft, Reader, Scope};
 
 /// `GetAccountAuthorizationDetails`, `ListRoles` and `GetPolicy`.
 pub const READER: Reader = Reader {
@@ -68,7 +68,8 @@ async fn read(cx: Context) -> Result<(), ReadError> {
         });
         let users = page.user_detail_list().iter().flat_map(|user| user::drafts(&cx, user));
         let groups = page.group_detail_list().iter().flat_map(|group| group::drafts(&cx, group));
-        for draft in roles.chain(users).chain(groups) {
+        let drafts: Vec<Draft> = roles.chain(users).chain(groups).collect();
+        for draft in drafts {
             cx.emit(draft).await;
         }
         policies.extend(page.policies.unwrap_or_default());

@@ -7,6 +7,7 @@
 mod acl;
 mod bucket;
 mod cors;
+pub(super) mod dialect;
 mod encryption;
 mod failures;
 mod lifecycle;
@@ -190,9 +191,10 @@ fn region_of(constraint: Option<&BucketLocationConstraint>) -> String {
 async fn read_bucket(cx: Context, bucket: Bucket, failures: &Failures) -> Result<(), ReadError> {
     let whole = cx.wants("aws_s3_bucket");
     let (mut properties, mut errors) = if whole { bucket::read(&cx, &bucket).await } else { Default::default() };
-    let wanted = SETTINGS.iter().filter(|setting| whole || cx.wants(setting.provider_type));
+    let wanted = |setting: &SettingReader| whole || cx.wants(setting.provider_type);
+    let wanted: Vec<SettingReader> = SETTINGS.iter().copied().filter(wanted).collect();
     let mut answers = stream::iter(wanted)
-        .map(|setting| (setting.read)(&bucket).map(|answer| (setting.provider_type, answer)))
+        .map(|setting| (setting.read)(&bucket).map(move |answer| (setting.provider_type, answer)))
         .buffered(PER_BUCKET);
     let mut drafts = Vec::new();
     while let Some((provider_type, answer)) = answers.next().await {
