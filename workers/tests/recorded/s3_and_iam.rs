@@ -72,12 +72,12 @@ fn set(names: &[&str]) -> BTreeSet<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
 
-/// As `aws-core/oracle.json` has it; `tags_all`, `versioning` and `managed_policy_arns` are its side effects.
+/// As `aws-core/oracle.json` has it; `versioning` and `managed_policy_arns` are side effects there.
 fn tampered() -> Outcome {
     let changed = [
         ("aws_iam_policy arn:aws:iam::123456789012:policy/storefront-dev-app", set(&["policy"])),
         ("aws_iam_role storefront-dev-app", set(&["managed_policy_arns", "max_session_duration"])),
-        ("aws_s3_bucket storefront-dev-assets", set(&["tags", "tags_all", "versioning"])),
+        ("aws_s3_bucket storefront-dev-assets", set(&["tags", "versioning"])),
         (
             "aws_s3_bucket_public_access_block storefront-dev-assets",
             set(&["block_public_policy", "restrict_public_buckets"]),

@@ -321,17 +321,19 @@ services! {
 }
 
 impl Clients {
-    /// S3's client; with another endpoint the bucket goes into the path, since nobody resolves `bucket.127.0.0.1`.
+    /// S3's client; with another endpoint the bucket goes into the path, since nobody resolves `bucket.127.0.0.1`, and
+    /// answers may be worded a little differently.
     pub(super) fn s3(&self) -> &aws_sdk_s3::Client {
         self.s3.get_or_init(|| {
-            aws_sdk_s3::Client::from_conf(
-                aws_sdk_s3::config::Builder::from(&self.sdk)
-                    .force_path_style(self.path_style)
-                    .retry_partition(self.retry.clone())
-                    .retry_classifier(FailFast(Arc::clone(&self.reach)))
-                    .interceptor(Watch(Arc::clone(&self.reach)))
-                    .build(),
-            )
+            let mut config = aws_sdk_s3::config::Builder::from(&self.sdk)
+                .force_path_style(self.path_style)
+                .retry_partition(self.retry.clone())
+                .retry_classifier(FailFast(Arc::clone(&self.reach)))
+                .interceptor(Watch(Arc::clone(&self.reach)));
+            if self.path_style {
+                config.set_http_client(self.sdk.http_client().map(super::s3::dialect::tolerant));
+            }
+            aws_sdk_s3::Client::from_conf(config.build())
         })
     }
 

@@ -87,7 +87,6 @@ mod tests {
                 "policy": r#"{"now":1}"#,
                 "description": "What the app may do",
                 "tags": {"team": "web"},
-                "tags_all": {"team": "web"},
             })
         );
         assert_eq!(properties(&detail, None).get("tags"), None);
