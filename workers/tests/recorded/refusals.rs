@@ -43,7 +43,10 @@ fn xml(body: impl Into<String>) -> ResponseTemplate {
 }
 
 /// AWS with these buckets; `refused` are pairs of a bucket and the query that it refuses. A bucket `gone` is listed only.
-fn aws(buckets: &'static [&'static str], refused: &'static [(&'static str, &'static str)]) -> impl Fn(&Request) -> ResponseTemplate {
+fn aws(
+    buckets: &'static [&'static str],
+    refused: &'static [(&'static str, &'static str)],
+) -> impl Fn(&Request) -> ResponseTemplate {
     move |request| {
         let body = String::from_utf8_lossy(&request.body);
         if body.contains("Action=GetCallerIdentity") {
@@ -120,7 +123,8 @@ async fn a_bucket_whose_tags_are_refused_is_still_found() {
     assert_eq!(failed.len(), 1);
     assert_eq!(failed[0].provider_types, Vec::<String>::new(), "no type is unreadable for it");
     let tagged = |name: &str| {
-        let bucket = found.iter().find(|found| found.provider_type == "aws_s3_bucket" && found.name.as_deref() == Some(name));
+        let bucket =
+            found.iter().find(|found| found.provider_type == "aws_s3_bucket" && found.name.as_deref() == Some(name));
         bucket.unwrap().properties.contains_key("tags")
     };
     assert!(tagged("open") && !tagged("closed"));

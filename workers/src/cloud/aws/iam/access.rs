@@ -1,7 +1,7 @@
 //! How users get in: access keys (Terraform: `aws_iam_access_key`) and passwords for the console
 //! (`aws_iam_user_login_profile`). IAM tells both for one user at a time.
 
-use aws_sdk_iam::types::AccessKeyMetadata;
+use aws_sdk_iam::types::{AccessKeyMetadata, StatusType};
 
 use super::ABSENT;
 use crate::cloud::aws::reader::{Context, Reader, Scope};
@@ -11,12 +11,8 @@ const ACCESS_KEY: &str = "aws_iam_access_key";
 const LOGIN_PROFILE: &str = "aws_iam_user_login_profile";
 
 /// `ListUsers`, then `ListAccessKeys` and `GetLoginProfile` for each.
-pub const READER: Reader = Reader {
-    service: "iam",
-    types: &[ACCESS_KEY, LOGIN_PROFILE],
-    scope: Scope::Global,
-    read: |cx| Box::pin(read(cx)),
-};
+pub const READER: Reader =
+    Reader { service: "iam", types: &[ACCESS_KEY, LOGIN_PROFILE], scope: Scope::Global, read: |cx| Box::pin(read(cx)) };
 
 async fn read(cx: Context) -> Result<(), ReadError> {
     let mut pages = cx.iam().list_users().into_paginator().items().send();
@@ -48,19 +44,13 @@ async fn read_keys(cx: &Context, user: &str) -> Result<(), ReadError> {
             return Ok(());
         };
         let Some(id) = key.access_key_id() else { continue };
-        let draft = cx
-            .resource(ACCESS_KEY, id)
-            .name(id)
-            .part_of("aws_iam_user", user)
-            .properties(key_properties(&key));
+        let draft = cx.resource(ACCESS_KEY, id).name(id).part_of("aws_iam_user", user).properties(key_properties(&key));
         cx.emit(draft).await;
     }
 }
 
 fn key_properties(key: &AccessKeyMetadata) -> Properties {
-    Properties::new()
-        .set("user", key.user_name())
-        .set("status", key.status().map(|status| status.as_str()))
+    Properties::new().set("user", key.user_name()).set("status", key.status().map(StatusType::as_str))
 }
 
 async fn read_login_profile(cx: &Context, user: &str) -> Result<(), ReadError> {
@@ -71,11 +61,7 @@ async fn read_login_profile(cx: &Context, user: &str) -> Result<(), ReadError> {
     let properties = Properties::new()
         .set("user", profile.user_name())
         .set("password_reset_required", profile.password_reset_required);
-    let draft = cx
-        .resource(LOGIN_PROFILE, user)
-        .name(user)
-        .part_of("aws_iam_user", user)
-        .properties(properties);
+    let draft = cx.resource(LOGIN_PROFILE, user).name(user).part_of("aws_iam_user", user).properties(properties);
     cx.emit(draft).await;
     Ok(())
 }

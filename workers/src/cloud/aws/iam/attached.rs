@@ -58,10 +58,7 @@ impl Principal<'_> {
     pub(super) fn parts(&self, cx: &Context) -> Vec<Draft> {
         let Kind { attribute, inline, attachment, .. } = self.kind;
         let policies = inline_policies(self.inline).map(|(name, policy)| {
-            let properties = Properties::new()
-                .set(attribute, self.name)
-                .set("name", name)
-                .set("policy", policy);
+            let properties = Properties::new().set(attribute, self.name).set("name", name).set("policy", policy);
             self.part(cx.resource(inline, format!("{}:{name}", self.name)), properties)
         });
         let attachments = policy_arns(self.attached).map(|arn| {
@@ -72,9 +69,7 @@ impl Principal<'_> {
     }
 
     fn part(&self, draft: Draft, properties: Properties) -> Draft {
-        let draft = draft
-            .part_of(self.kind.provider_type, self.name)
-            .properties(properties);
+        let draft = draft.part_of(self.kind.provider_type, self.name).properties(properties);
         match self.managed_by {
             Some(why) => draft.managed_by(why),
             None => draft,
@@ -84,9 +79,7 @@ impl Principal<'_> {
 
 /// Inline policies by name.
 fn inline_policies(policies: &[PolicyDetail]) -> impl Iterator<Item = (&str, String)> {
-    policies
-        .iter()
-        .filter_map(|policy| Some((policy.policy_name()?, document(policy.policy_document()?))))
+    policies.iter().filter_map(|policy| Some((policy.policy_name()?, document(policy.policy_document()?))))
 }
 
 /// The ARNs of attached policies.
@@ -96,7 +89,5 @@ pub(super) fn policy_arns(attached: &[AttachedPolicy]) -> impl Iterator<Item = &
 
 /// The same inline policies as blocks of their principal.
 pub(super) fn inline_blocks(policies: &[PolicyDetail]) -> Vec<Value> {
-    inline_policies(policies)
-        .map(|(name, policy)| json!({"name": name, "policy": policy}))
-        .collect()
+    inline_policies(policies).map(|(name, policy)| json!({"name": name, "policy": policy})).collect()
 }

@@ -48,18 +48,9 @@ const ENTITIES: &[(EntityType, &str)] = &[
 
 async fn read(cx: Context) -> Result<(), ReadError> {
     let entities = entities(|provider_type| cx.wants(provider_type));
-    let listed = if entities.contains(&EntityType::Role) {
-        list_roles(&cx).await
-    } else {
-        HashMap::new()
-    };
-    let mut pages = cx
-        .iam()
-        .get_account_authorization_details()
-        .set_filter(Some(entities))
-        .max_items(PAGE)
-        .into_paginator()
-        .send();
+    let listed = if entities.contains(&EntityType::Role) { list_roles(&cx).await } else { HashMap::new() };
+    let mut pages =
+        cx.iam().get_account_authorization_details().set_filter(Some(entities)).max_items(PAGE).into_paginator().send();
     let mut policies = Vec::new();
     while let Some(page) = pages.try_next().await? {
         let roles = page.role_detail_list().iter().flat_map(|role| {

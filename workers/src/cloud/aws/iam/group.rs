@@ -23,7 +23,5 @@ pub(super) fn drafts(cx: &Context, group: &GroupDetail) -> Vec<Draft> {
         attached: group.attached_managed_policies(),
         managed_by: None,
     };
-    std::iter::once(cx.resource("aws_iam_group", name).properties(properties))
-        .chain(principal.parts(cx))
-        .collect()
+    std::iter::once(cx.resource("aws_iam_group", name).properties(properties)).chain(principal.parts(cx)).collect()
 }

@@ -1,6 +1,6 @@
 //! Instance profiles. Terraform: `aws_iam_instance_profile`.
 
-use aws_sdk_iam::types::InstanceProfile;
+use aws_sdk_iam::types::{InstanceProfile, Role};
 
 use super::{ABSENT, tags};
 use crate::cloud::aws::reader::{Context, Reader, Scope};
@@ -21,13 +21,7 @@ async fn read(cx: Context) -> Result<(), ReadError> {
         names.push(profile.instance_profile_name);
     }
     cx.for_each(names, |cx, name| async move {
-        let answer = cx
-            .iam()
-            .get_instance_profile()
-            .instance_profile_name(&name)
-            .send()
-            .await
-            .or_absent(ABSENT)?;
+        let answer = cx.iam().get_instance_profile().instance_profile_name(&name).send().await.or_absent(ABSENT)?;
         if let Some(profile) = answer.and_then(|answer| answer.instance_profile) {
             let draft = cx.resource("aws_iam_instance_profile", name).properties(properties(&profile));
             cx.emit(draft).await;
@@ -43,7 +37,7 @@ fn properties(profile: &InstanceProfile) -> Properties {
         .set("arn", profile.arn())
         .set("name", profile.instance_profile_name())
         .set("path", profile.path())
-        .set("role", profile.roles().first().map(|role| role.role_name()))
+        .set("role", profile.roles().first().map(Role::role_name))
         .set("unique_id", profile.instance_profile_id())
         .tags(tags(profile.tags()))
 }

@@ -40,9 +40,8 @@ fn properties(detail: &ManagedPolicyDetail, policy: Option<&Policy>) -> Properti
 }
 
 fn default_document(detail: &ManagedPolicyDetail) -> Option<String> {
-    let is_default = |version: &&PolicyVersion| {
-        version.is_default_version || version.version_id() == detail.default_version_id()
-    };
+    let is_default =
+        |version: &&PolicyVersion| version.is_default_version || version.version_id() == detail.default_version_id();
     let version = detail.policy_version_list().iter().find(is_default)?;
     version.document().map(document)
 }
@@ -55,11 +54,7 @@ mod tests {
     use super::*;
 
     fn version(id: &str, is_default: bool, document: &str) -> PolicyVersion {
-        PolicyVersion::builder()
-            .version_id(id)
-            .is_default_version(is_default)
-            .document(document)
-            .build()
+        PolicyVersion::builder().version_id(id).is_default_version(is_default).document(document).build()
     }
 
     #[test]

@@ -21,10 +21,7 @@ pub(super) struct Listed {
 
 impl From<Role> for Listed {
     fn from(role: Role) -> Self {
-        Self {
-            description: role.description,
-            max_session_duration: role.max_session_duration,
-        }
+        Self { description: role.description, max_session_duration: role.max_session_duration }
     }
 }
 
@@ -74,9 +71,7 @@ fn properties(role: &RoleDetail, listed: Option<&Listed>) -> Properties {
 
 fn service_linked(role: &RoleDetail, service: &str, listed: Option<&Listed>) -> Properties {
     let suffix = role.role_name().and_then(|name| name.split_once('_')).map(|(_, suffix)| suffix);
-    common(role, listed)
-        .set("aws_service_name", service)
-        .set("custom_suffix", suffix)
+    common(role, listed).set("aws_service_name", service).set("custom_suffix", suffix)
 }
 
 fn common(role: &RoleDetail, listed: Option<&Listed>) -> Properties {
@@ -117,17 +112,12 @@ mod tests {
                     .permissions_boundary_arn("arn:aws:iam::aws:policy/PowerUserAccess")
                     .build(),
             )
-            .role_policy_list(
-                PolicyDetail::builder().policy_name("inline").policy_document("%7B%7D").build(),
-            )
+            .role_policy_list(PolicyDetail::builder().policy_name("inline").policy_document("%7B%7D").build())
             .attached_managed_policies(AttachedPolicy::builder().policy_arn("arn:p").policy_name("p").build())
             .tags(Tag::builder().key("team").value("web").build().unwrap())
             .tags(Tag::builder().key("aws:cloudformation:stack-id").value("x").build().unwrap())
             .build();
-        let listed = Listed {
-            description: Some("The app".to_owned()),
-            max_session_duration: Some(3600),
-        };
+        let listed = Listed { description: Some("The app".to_owned()), max_session_duration: Some(3600) };
         assert_eq!(
             Value::from(properties(&role, Some(&listed))),
             json!({

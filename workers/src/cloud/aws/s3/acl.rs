@@ -22,12 +22,9 @@ fn is_private(answer: &GetBucketAclOutput) -> bool {
 }
 
 fn properties(answer: &GetBucketAclOutput) -> Properties {
-    let owner = answer.owner().map(|owner| {
-        Properties::new().set("id", owner.id()).told("display_name", owner.display_name())
-    });
-    let policy = Properties::new()
-        .blocks("grant", answer.grants().iter().map(grant))
-        .block("owner", owner);
+    let owner =
+        answer.owner().map(|owner| Properties::new().set("id", owner.id()).told("display_name", owner.display_name()));
+    let policy = Properties::new().blocks("grant", answer.grants().iter().map(grant)).block("owner", owner);
     Properties::new().block("access_control_policy", Some(policy))
 }
 
@@ -66,10 +63,7 @@ mod tests {
     }
 
     fn answer(grants: Vec<Grant>) -> GetBucketAclOutput {
-        GetBucketAclOutput::builder()
-            .owner(Owner::builder().id("75aa").build())
-            .set_grants(Some(grants))
-            .build()
+        GetBucketAclOutput::builder().owner(Owner::builder().id("75aa").build()).set_grants(Some(grants)).build()
     }
 
     #[test]

@@ -37,13 +37,7 @@ pub(super) async fn read(cx: &Context, bucket: &Bucket) -> (Properties, Vec<(Los
 }
 
 async fn tags(bucket: &Bucket) -> Result<Vec<Tag>, ReadError> {
-    let answer = bucket
-        .client
-        .get_bucket_tagging()
-        .bucket(&bucket.name)
-        .send()
-        .await
-        .or_absent(&["NoSuchTagSet"])?;
+    let answer = bucket.client.get_bucket_tagging().bucket(&bucket.name).send().await.or_absent(&["NoSuchTagSet"])?;
     Ok(answer.map(|answer| answer.tag_set).unwrap_or_default())
 }
 

@@ -6,13 +6,8 @@ use super::bucket::{Bucket, Setting};
 use crate::cloud::{OrAbsent, Properties, ReadError};
 
 pub(super) async fn read(bucket: &Bucket) -> Result<Setting, ReadError> {
-    let answer = bucket
-        .client
-        .get_bucket_cors()
-        .bucket(&bucket.name)
-        .send()
-        .await
-        .or_absent(&["NoSuchCORSConfiguration"])?;
+    let answer =
+        bucket.client.get_bucket_cors().bucket(&bucket.name).send().await.or_absent(&["NoSuchCORSConfiguration"])?;
     let rules = answer.and_then(|answer| answer.cors_rules).unwrap_or_default();
     Ok(if rules.is_empty() {
         Setting::Absent

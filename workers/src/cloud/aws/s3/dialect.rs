@@ -76,7 +76,8 @@ async fn renamed(mut response: HttpResponse, root: &str) -> Result<HttpResponse,
 
 /// The answer under its right root, if it has another.
 fn with_root(text: &str, root: &str) -> Option<String> {
-    let start = text.match_indices('<').find(|(at, _)| text[at + 1..].starts_with(|c: char| c.is_ascii_alphabetic()))?.0;
+    let start =
+        text.match_indices('<').find(|(at, _)| text[at + 1..].starts_with(|c: char| c.is_ascii_alphabetic()))?.0;
     let name = text[start + 1..].split(|c: char| !c.is_ascii_alphanumeric()).next()?;
     match name {
         _ if name == root => None,
@@ -106,7 +107,9 @@ mod tests {
         assert_eq!(with_root("<?xml version=\"1.0\"?>\n<VersioningConfiguration/>", root), None);
         assert_eq!(
             with_root("<?xml version=\"1.0\"?><R xmlns=\"x\"><Status>Enabled</Status></R>", root).as_deref(),
-            Some("<?xml version=\"1.0\"?><VersioningConfiguration xmlns=\"x\"><Status>Enabled</Status></VersioningConfiguration>")
+            Some(
+                "<?xml version=\"1.0\"?><VersioningConfiguration xmlns=\"x\"><Status>Enabled</Status></VersioningConfiguration>"
+            )
         );
         assert_eq!(
             with_root("<ListBucketResult><Name>b</Name></ListBucketResult>", root).as_deref(),

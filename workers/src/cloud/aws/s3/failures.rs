@@ -39,10 +39,7 @@ impl Failures {
     pub(super) fn report(self, cx: &Context) {
         let failures = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
         for ((lost, ..), (error, buckets)) in failures {
-            let error = ReadError {
-                message: message(buckets, &error.message),
-                ..error
-            };
+            let error = ReadError { message: message(buckets, &error.message), ..error };
             match lost {
                 Lost::Bucket => cx.unreadable(ALL_TYPES, error),
                 Lost::Attributes => cx.unreadable(&[], error),

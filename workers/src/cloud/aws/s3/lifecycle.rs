@@ -6,7 +6,7 @@
 use aws_sdk_s3::operation::get_bucket_lifecycle_configuration::GetBucketLifecycleConfigurationOutput;
 use aws_sdk_s3::types::{
     LifecycleExpiration, LifecycleRule, LifecycleRuleAndOperator, LifecycleRuleFilter, NoncurrentVersionExpiration,
-    NoncurrentVersionTransition, Tag, Transition,
+    NoncurrentVersionTransition, Tag, Transition, TransitionDefaultMinimumObjectSize, TransitionStorageClass,
 };
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
@@ -31,7 +31,7 @@ pub(super) async fn read(bucket: &Bucket) -> Result<Setting, ReadError> {
 fn properties(answer: &GetBucketLifecycleConfigurationOutput) -> Properties {
     let minimum = answer.transition_default_minimum_object_size.as_ref();
     Properties::new()
-        .told("transition_default_minimum_object_size", minimum.map(|size| size.as_str()))
+        .told("transition_default_minimum_object_size", minimum.map(TransitionDefaultMinimumObjectSize::as_str))
         .blocks("rule", answer.rules().iter().map(rule))
 }
 
@@ -44,10 +44,7 @@ fn rule(rule: &LifecycleRule) -> Properties {
         .block("filter", rule.filter.as_ref().and_then(filter))
         .block("expiration", rule.expiration.as_ref().map(expiration))
         .blocks("transition", rule.transitions().iter().map(transition))
-        .block(
-            "noncurrent_version_expiration",
-            rule.noncurrent_version_expiration.as_ref().map(noncurrent_expiration),
-        )
+        .block("noncurrent_version_expiration", rule.noncurrent_version_expiration.as_ref().map(noncurrent_expiration))
         .blocks(
             "noncurrent_version_transition",
             rule.noncurrent_version_transitions().iter().map(noncurrent_transition),
@@ -95,17 +92,14 @@ fn expiration(expiration: &LifecycleExpiration) -> Properties {
     Properties::new()
         .set("date", expiration.date.as_ref().and_then(date))
         .set("days", expiration.days.unwrap_or_default())
-        .set(
-            "expired_object_delete_marker",
-            expiration.expired_object_delete_marker.unwrap_or_default(),
-        )
+        .set("expired_object_delete_marker", expiration.expired_object_delete_marker.unwrap_or_default())
 }
 
 fn transition(transition: &Transition) -> Properties {
     Properties::new()
         .set("date", transition.date.as_ref().and_then(date))
         .set("days", transition.days)
-        .set("storage_class", transition.storage_class.as_ref().map(|class| class.as_str()))
+        .set("storage_class", transition.storage_class.as_ref().map(TransitionStorageClass::as_str))
 }
 
 fn noncurrent_expiration(expiration: &NoncurrentVersionExpiration) -> Properties {
@@ -118,7 +112,7 @@ fn noncurrent_transition(transition: &NoncurrentVersionTransition) -> Properties
     Properties::new()
         .set("noncurrent_days", transition.noncurrent_days)
         .set("newer_noncurrent_versions", transition.newer_noncurrent_versions)
-        .set("storage_class", transition.storage_class.as_ref().map(|class| class.as_str()))
+        .set("storage_class", transition.storage_class.as_ref().map(TransitionStorageClass::as_str))
 }
 
 fn date(at: &DateTime) -> Option<String> {
@@ -127,9 +121,7 @@ fn date(at: &DateTime) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_s3::types::{
-        AbortIncompleteMultipartUpload, ExpirationStatus, TransitionDefaultMinimumObjectSize, TransitionStorageClass,
-    };
+    use aws_sdk_s3::types::{AbortIncompleteMultipartUpload, ExpirationStatus};
     use serde_json::{Value, json};
 
     use super::*;

@@ -1,6 +1,8 @@
 //! `aws_s3_bucket_logging`.
 
-use aws_sdk_s3::types::{LoggingEnabled, TargetGrant, TargetObjectKeyFormat};
+use aws_sdk_s3::types::{
+    BucketLogsPermission, LoggingEnabled, PartitionDateSource, TargetGrant, TargetObjectKeyFormat,
+};
 
 use super::acl::grantee;
 use super::bucket::{Bucket, Setting};
@@ -24,14 +26,14 @@ fn properties(logging: &LoggingEnabled) -> Properties {
 
 fn target_grant(grant: &TargetGrant) -> Properties {
     Properties::new()
-        .set("permission", grant.permission.as_ref().map(|permission| permission.as_str()))
+        .set("permission", grant.permission.as_ref().map(BucketLogsPermission::as_str))
         .block("grantee", grant.grantee.as_ref().map(grantee))
 }
 
 fn key_format(format: &TargetObjectKeyFormat) -> Properties {
     let partitioned = format.partitioned_prefix.as_ref().map(|prefix| {
         let source = prefix.partition_date_source.as_ref();
-        Properties::new().set("partition_date_source", source.map(|source| source.as_str()))
+        Properties::new().set("partition_date_source", source.map(PartitionDateSource::as_str))
     });
     Properties::new()
         .block("partitioned_prefix", partitioned)
@@ -40,7 +42,7 @@ fn key_format(format: &TargetObjectKeyFormat) -> Properties {
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_s3::types::{BucketLogsPermission, Grantee, PartitionDateSource, PartitionedPrefix, Type};
+    use aws_sdk_s3::types::{Grantee, PartitionedPrefix, Type};
     use serde_json::{Value, json};
 
     use super::*;
@@ -48,9 +50,7 @@ mod tests {
     #[test]
     fn grants_and_a_partitioned_prefix() {
         let grantee = Grantee::builder().r#type(Type::CanonicalUser).id("75aa").build().unwrap();
-        let partitioned = PartitionedPrefix::builder()
-            .partition_date_source(PartitionDateSource::EventTime)
-            .build();
+        let partitioned = PartitionedPrefix::builder().partition_date_source(PartitionDateSource::EventTime).build();
         let logging = LoggingEnabled::builder()
             .target_bucket("logs")
             .target_prefix("s3/")

@@ -120,9 +120,7 @@ fn lifecycle_rule(rule: &Value) -> Value {
         _ => first(&["/filter/0/and/0/tags"]).unwrap_or_else(|| json!({})),
     };
     let noncurrent = |expiration: &Value| json!({"days": at(expiration, "/noncurrent_days")});
-    let noncurrent_transition = |transition: &Value| {
-        json!({"days": at(transition, "/noncurrent_days"), "storage_class": at(transition, "/storage_class")})
-    };
+    let noncurrent_transition = |transition: &Value| json!({"days": at(transition, "/noncurrent_days"), "storage_class": at(transition, "/storage_class")});
     let transition = |transition: &Value| {
         json!({
             "date": at(transition, "/date").as_str().map(day),
@@ -190,7 +188,8 @@ mod tests {
 
     #[test]
     fn a_grantee_stands_once_with_all_permissions() {
-        let to = |permission: &str| json!({"permission": permission, "grantee": [{"id": "75aa", "type": "CanonicalUser"}]});
+        let to =
+            |permission: &str| json!({"permission": permission, "grantee": [{"id": "75aa", "type": "CanonicalUser"}]});
         assert_eq!(
             mirrored("aws_s3_bucket_acl", json!({"access_control_policy": [{"grant": [to("READ"), to("WRITE")]}]})),
             json!({"grant": [{"id": "75aa", "type": "CanonicalUser", "uri": "", "permissions": ["READ", "WRITE"]}]})

@@ -35,12 +35,8 @@ use bucket::{Bucket, Setting};
 use failures::{Failures, Lost};
 
 /// All readers of this service.
-pub const READERS: &[Reader] = &[Reader {
-    service: "s3",
-    types: ALL_TYPES,
-    scope: Scope::Global,
-    read: |cx| Box::pin(read(cx)),
-}];
+pub const READERS: &[Reader] =
+    &[Reader { service: "s3", types: ALL_TYPES, scope: Scope::Global, read: |cx| Box::pin(read(cx)) }];
 
 const ALL_TYPES: &[&str] = &[
     "aws_s3_bucket",
@@ -97,13 +93,8 @@ settings! {
 
 /// What a region or a kind of bucket answers that does not know a setting at all (acceleration in some regions).
 /// Source: the provider's own list, `hashicorp/terraform-provider-aws` `internal/service/s3/bucket.go`.
-const UNKNOWN_SETTING: &[&str] = &[
-    "MethodNotAllowed",
-    "NotImplemented",
-    "UnsupportedArgument",
-    "UnsupportedOperation",
-    "XNotImplemented",
-];
+const UNKNOWN_SETTING: &[&str] =
+    &["MethodNotAllowed", "NotImplemented", "UnsupportedArgument", "UnsupportedOperation", "XNotImplemented"];
 
 /// Buckets asked for in one page of the listing. Asking for pages is also what makes S3 tell each bucket's region.
 const PAGE: i32 = 1000;

@@ -7,12 +7,7 @@ use super::bucket::{Bucket, Setting};
 use crate::cloud::{Properties, ReadError};
 
 pub(super) async fn read(bucket: &Bucket) -> Result<Setting, ReadError> {
-    let answer = bucket
-        .client
-        .get_bucket_notification_configuration()
-        .bucket(&bucket.name)
-        .send()
-        .await?;
+    let answer = bucket.client.get_bucket_notification_configuration().bucket(&bucket.name).send().await?;
     let nothing = answer.topic_configurations().is_empty()
         && answer.queue_configurations().is_empty()
         && answer.lambda_function_configurations().is_empty()
@@ -21,12 +16,14 @@ pub(super) async fn read(bucket: &Bucket) -> Result<Setting, ReadError> {
 }
 
 fn properties(answer: &GetBucketNotificationConfigurationOutput) -> Properties {
-    let topics = answer.topic_configurations().iter().map(|target| {
-        notification(target.id(), target.events(), target.filter()).set("topic_arn", &target.topic_arn)
-    });
-    let queues = answer.queue_configurations().iter().map(|target| {
-        notification(target.id(), target.events(), target.filter()).set("queue_arn", &target.queue_arn)
-    });
+    let topics = answer
+        .topic_configurations()
+        .iter()
+        .map(|target| notification(target.id(), target.events(), target.filter()).set("topic_arn", &target.topic_arn));
+    let queues = answer
+        .queue_configurations()
+        .iter()
+        .map(|target| notification(target.id(), target.events(), target.filter()).set("queue_arn", &target.queue_arn));
     let functions = answer.lambda_function_configurations().iter().map(|target| {
         notification(target.id(), target.events(), target.filter())
             .set("lambda_function_arn", &target.lambda_function_arn)
@@ -66,9 +63,8 @@ mod tests {
     #[test]
     fn a_queue_with_a_filter_and_eventbridge() {
         let suffix = FilterRule::builder().name(FilterRuleName::from("Suffix")).value(".jpg").build();
-        let filter = NotificationConfigurationFilter::builder()
-            .key(S3KeyFilter::builder().filter_rules(suffix).build())
-            .build();
+        let filter =
+            NotificationConfigurationFilter::builder().key(S3KeyFilter::builder().filter_rules(suffix).build()).build();
         let queue = QueueConfiguration::builder()
             .id("tf-s3-queue-1")
             .queue_arn("arn:aws:sqs:eu-west-1:1:q")

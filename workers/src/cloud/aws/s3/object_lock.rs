@@ -1,6 +1,6 @@
 //! `aws_s3_bucket_object_lock_configuration`.
 
-use aws_sdk_s3::types::ObjectLockConfiguration;
+use aws_sdk_s3::types::{ObjectLockConfiguration, ObjectLockEnabled, ObjectLockRetentionMode};
 
 use super::bucket::{Bucket, Setting};
 use crate::cloud::{OrAbsent, Properties, ReadError};
@@ -28,23 +28,20 @@ fn properties(configuration: &ObjectLockConfiguration) -> Properties {
     let retention = |rule: &aws_sdk_s3::types::ObjectLockRule| {
         rule.default_retention.as_ref().map(|retention| {
             Properties::new()
-                .set("mode", retention.mode.as_ref().map(|mode| mode.as_str()))
+                .set("mode", retention.mode.as_ref().map(ObjectLockRetentionMode::as_str))
                 .set("days", retention.days.unwrap_or_default())
                 .set("years", retention.years.unwrap_or_default())
         })
     };
-    let rule = configuration
-        .rule
-        .as_ref()
-        .map(|rule| Properties::new().block("default_retention", retention(rule)));
+    let rule = configuration.rule.as_ref().map(|rule| Properties::new().block("default_retention", retention(rule)));
     Properties::new()
-        .set("object_lock_enabled", configuration.object_lock_enabled.as_ref().map(|state| state.as_str()))
+        .set("object_lock_enabled", configuration.object_lock_enabled.as_ref().map(ObjectLockEnabled::as_str))
         .block("rule", rule)
 }
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_s3::types::{DefaultRetention, ObjectLockEnabled, ObjectLockRetentionMode, ObjectLockRule};
+    use aws_sdk_s3::types::{DefaultRetention, ObjectLockRule};
     use serde_json::{Value, json};
 
     use super::*;

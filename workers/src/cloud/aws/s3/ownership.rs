@@ -13,16 +13,12 @@ pub(super) async fn read(bucket: &Bucket) -> Result<Setting, ReadError> {
         .send()
         .await
         .or_absent(&["OwnershipControlsNotFoundError"])?;
-    Ok(answer
-        .and_then(|answer| answer.ownership_controls)
-        .map_or(Setting::Absent, |controls| setting(&controls)))
+    Ok(answer.and_then(|answer| answer.ownership_controls).map_or(Setting::Absent, |controls| setting(&controls)))
 }
 
 fn setting(controls: &OwnershipControls) -> Setting {
-    let rules = controls
-        .rules
-        .iter()
-        .map(|rule| Properties::new().set("object_ownership", rule.object_ownership.as_str()));
+    let rules =
+        controls.rules.iter().map(|rule| Properties::new().set("object_ownership", rule.object_ownership.as_str()));
     let properties = Properties::new().blocks("rule", rules);
     let enforced = |ownership: &ObjectOwnership| *ownership == ObjectOwnership::BucketOwnerEnforced;
     if controls.rules.iter().all(|rule| enforced(&rule.object_ownership)) {

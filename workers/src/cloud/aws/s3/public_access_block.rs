@@ -17,14 +17,10 @@ pub(super) async fn read(bucket: &Bucket) -> Result<Setting, ReadError> {
     let Some(block) = answer.and_then(|answer| answer.public_access_block_configuration) else {
         return Ok(Setting::Absent);
     };
-    let all = [
-        block.block_public_acls,
-        block.block_public_policy,
-        block.ignore_public_acls,
-        block.restrict_public_buckets,
-    ]
-    .into_iter()
-    .all(Option::unwrap_or_default);
+    let all =
+        [block.block_public_acls, block.block_public_policy, block.ignore_public_acls, block.restrict_public_buckets]
+            .into_iter()
+            .all(Option::unwrap_or_default);
     let properties = properties(&block);
     Ok(if all { Setting::Default(properties) } else { Setting::Chosen(properties) })
 }

@@ -1,8 +1,8 @@
 //! `aws_s3_bucket_replication_configuration`.
 
 use aws_sdk_s3::types::{
-    Destination, Metrics, ReplicationConfiguration, ReplicationRule, ReplicationRuleFilter, ReplicationTime,
-    ReplicationTimeValue, SourceSelectionCriteria,
+    DeleteMarkerReplicationStatus, Destination, Metrics, ReplicationConfiguration, ReplicationRule,
+    ReplicationRuleFilter, ReplicationTime, ReplicationTimeValue, SourceSelectionCriteria, StorageClass,
 };
 
 use super::bucket::{Bucket, Setting, tag_map};
@@ -23,9 +23,7 @@ pub(super) async fn read(bucket: &Bucket) -> Result<Setting, ReadError> {
 }
 
 fn properties(configuration: &ReplicationConfiguration) -> Properties {
-    Properties::new()
-        .set("role", &configuration.role)
-        .blocks("rule", configuration.rules.iter().map(rule))
+    Properties::new().set("role", &configuration.role).blocks("rule", configuration.rules.iter().map(rule))
 }
 
 fn rule(rule: &ReplicationRule) -> Properties {
@@ -40,7 +38,7 @@ fn rule(rule: &ReplicationRule) -> Properties {
         .block("destination", rule.destination.as_ref().map(destination))
         .block(
             "delete_marker_replication",
-            markers.map(|found| status(found.status.as_ref().map(|status| status.as_str()))),
+            markers.map(|found| status(found.status.as_ref().map(DeleteMarkerReplicationStatus::as_str))),
         )
         .block("existing_object_replication", existing.map(|found| status(Some(found.status.as_str()))))
         .block("source_selection_criteria", rule.source_selection_criteria.as_ref().map(source_selection))
@@ -58,14 +56,9 @@ fn status(status: Option<&str>) -> Properties {
 }
 
 fn filter(filter: &ReplicationRuleFilter) -> Properties {
-    let tag = filter
-        .tag
-        .as_ref()
-        .map(|tag| Properties::new().set("key", &tag.key).set("value", &tag.value));
-    let and = filter
-        .and
-        .as_ref()
-        .map(|and| Properties::new().set("prefix", &and.prefix).set("tags", tag_map(and.tags())));
+    let tag = filter.tag.as_ref().map(|tag| Properties::new().set("key", &tag.key).set("value", &tag.value));
+    let and =
+        filter.and.as_ref().map(|and| Properties::new().set("prefix", &and.prefix).set("tags", tag_map(and.tags())));
     Properties::new().set("prefix", &filter.prefix).block("tag", tag).block("and", and)
 }
 
@@ -75,7 +68,7 @@ fn destination(destination: &Destination) -> Properties {
     Properties::new()
         .set("bucket", &destination.bucket)
         .set("account", &destination.account)
-        .set("storage_class", destination.storage_class.as_ref().map(|class| class.as_str()))
+        .set("storage_class", destination.storage_class.as_ref().map(StorageClass::as_str))
         .block(
             "access_control_translation",
             translation.map(|found| Properties::new().set("owner", found.owner.as_str())),
@@ -95,9 +88,7 @@ fn metrics(metrics: &Metrics) -> Properties {
 }
 
 fn replication_time(time: &ReplicationTime) -> Properties {
-    Properties::new()
-        .set("status", time.status.as_str())
-        .block("time", time.time.as_ref().map(minutes))
+    Properties::new().set("status", time.status.as_str()).block("time", time.time.as_ref().map(minutes))
 }
 
 fn minutes(value: &ReplicationTimeValue) -> Properties {
@@ -115,8 +106,8 @@ fn source_selection(criteria: &SourceSelectionCriteria) -> Properties {
 #[cfg(test)]
 mod tests {
     use aws_sdk_s3::types::{
-        DeleteMarkerReplication, DeleteMarkerReplicationStatus, MetricsStatus, ReplicationRuleStatus,
-        SseKmsEncryptedObjects, SseKmsEncryptedObjectsStatus, StorageClass,
+        DeleteMarkerReplication, MetricsStatus, ReplicationRuleStatus, SseKmsEncryptedObjects,
+        SseKmsEncryptedObjectsStatus,
     };
     use serde_json::{Value, json};
 
@@ -135,13 +126,9 @@ mod tests {
             .metrics(metrics)
             .build()
             .unwrap();
-        let encrypted = SseKmsEncryptedObjects::builder()
-            .status(SseKmsEncryptedObjectsStatus::Enabled)
-            .build()
-            .unwrap();
-        let markers = DeleteMarkerReplication::builder()
-            .status(DeleteMarkerReplicationStatus::Disabled)
-            .build();
+        let encrypted =
+            SseKmsEncryptedObjects::builder().status(SseKmsEncryptedObjectsStatus::Enabled).build().unwrap();
+        let markers = DeleteMarkerReplication::builder().status(DeleteMarkerReplicationStatus::Disabled).build();
         let full = ReplicationRule::builder()
             .id("everything")
             .priority(1)
@@ -152,7 +139,8 @@ mod tests {
             .source_selection_criteria(SourceSelectionCriteria::builder().sse_kms_encrypted_objects(encrypted).build())
             .build()
             .unwrap();
-        let configuration = ReplicationConfiguration::builder().role("arn:aws:iam::1:role/r").rules(full).build().unwrap();
+        let configuration =
+            ReplicationConfiguration::builder().role("arn:aws:iam::1:role/r").rules(full).build().unwrap();
         assert_eq!(
             Value::from(properties(&configuration)),
             json!({

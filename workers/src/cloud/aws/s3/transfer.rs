@@ -7,12 +7,7 @@ use crate::cloud::{Properties, ReadError};
 
 /// A bucket on which acceleration was never touched answers without a status.
 pub(super) async fn read_accelerate(bucket: &Bucket) -> Result<Setting, ReadError> {
-    let answer = bucket
-        .client
-        .get_bucket_accelerate_configuration()
-        .bucket(&bucket.name)
-        .send()
-        .await?;
+    let answer = bucket.client.get_bucket_accelerate_configuration().bucket(&bucket.name).send().await?;
     Ok(match answer.status {
         Some(status) => Setting::Chosen(Properties::new().set("status", status.as_str())),
         None => Setting::Absent,

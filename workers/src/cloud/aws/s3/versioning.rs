@@ -2,6 +2,7 @@
 //! which Terraform calls `Disabled`.
 
 use aws_sdk_s3::operation::get_bucket_versioning::GetBucketVersioningOutput;
+use aws_sdk_s3::types::MfaDeleteStatus;
 
 use super::bucket::{Bucket, Setting};
 use crate::cloud::{Properties, ReadError};
@@ -19,13 +20,13 @@ fn properties(answer: &GetBucketVersioningOutput) -> Properties {
     let status = answer.status.as_ref().map_or("Disabled", |status| status.as_str());
     let versioning = Properties::new()
         .set("status", status)
-        .set("mfa_delete", answer.mfa_delete.as_ref().map(|state| state.as_str()));
+        .set("mfa_delete", answer.mfa_delete.as_ref().map(MfaDeleteStatus::as_str));
     Properties::new().block("versioning_configuration", Some(versioning))
 }
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_s3::types::{BucketVersioningStatus, MfaDeleteStatus};
+    use aws_sdk_s3::types::BucketVersioningStatus;
     use serde_json::{Value, json};
 
     use super::*;
