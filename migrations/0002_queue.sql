@@ -1,20 +1,21 @@
 -- The queue: jobs waiting and running, the workers that hold them, the dead, and the outcomes somebody waits for.
 -- Read and written only by jobs/src/queue. ARCHITECTURE.md and that module's documentation say why it is shaped so.
 
+-- What a claim changes comes first, so that its WAL record leaves out all that follows.
 CREATE TABLE job (
+    claimed_at    timestamptz,
+    claimed_by    uuid,
+    claim_no      integer     NOT NULL DEFAULT 0,
+    attempt       smallint    NOT NULL DEFAULT 0,
+    priority      smallint    NOT NULL,
+    run_at        timestamptz NOT NULL DEFAULT now(),
     id            uuid        NOT NULL,
     tenant        uuid        NOT NULL,
-    run_at        timestamptz NOT NULL DEFAULT now(),
-    claim_no      integer     NOT NULL DEFAULT 0,
-    priority      smallint    NOT NULL,
-    attempt       smallint    NOT NULL DEFAULT 0,
-    max_attempts  smallint    NOT NULL,
     outcome_ttl_s integer     NOT NULL DEFAULT 0,
+    max_attempts  smallint    NOT NULL,
     kind          text        NOT NULL,
     queue         text        NOT NULL,
     payload       text        NOT NULL,
-    claimed_by    uuid,
-    claimed_at    timestamptz,
     cancel_at     timestamptz,
     unique_key    text,
     concurrency_group text,
@@ -30,9 +31,9 @@ CREATE TABLE job (
     CONSTRAINT job_cancel_is_running   CHECK (cancel_at IS NULL OR claimed_by IS NOT NULL),
     CONSTRAINT job_outcome_ttl_is_time CHECK (outcome_ttl_s >= 0)
 ) WITH (
-    -- A claim updates every row of a page in one transaction. Half a page free keeps all those updates on their
-    -- page (HOT), so that no index is written by a claim.
-    fillfactor = 50,
+    -- A claim updates every row of a page in one transaction, and each grows by the claim's two columns. With more than
+    -- half a page free all those updates stay on their page (HOT), so that no index is written by a claim.
+    fillfactor = 45,
     -- Every job leaves two dead tuples within seconds: vacuum by number, not by share, and without pauses.
     autovacuum_vacuum_scale_factor = 0.0,
     autovacuum_vacuum_threshold = 20000,
@@ -156,7 +157,7 @@ CREATE TABLE job_outcome (
     expires_at  timestamptz NOT NULL,
     PRIMARY KEY (job_id),
     CONSTRAINT job_outcome_state_is_known CHECK (state IN ('done', 'failed', 'cancelled')),
-    CONSTRAINT job_outcome_failed_says_why CHECK ((state = 'failed') = (error_class IS NOT NULL AND error IS NOT NULL))
+    CONSTRAINT job_outcome_failed_says_why CHECK (state <> 'failed' OR (error_class IS NOT NULL AND error IS NOT NULL))
 );
 CREATE INDEX job_outcome_by_expiry ON job_outcome (expires_at);
 
@@ -291,8 +292,8 @@ END $$;
 COMMENT ON FUNCTION queue_claim(uuid, text, integer, uuid) IS
     'Claims ready jobs of a queue for a worker, fairly among tenants. Fails with PQ001 when the worker holds no lease.';
 
--- Deletes jobs that succeeded, where the claim still stands, and says how many did.
-CREATE FUNCTION queue_complete(p_worker uuid, p_ids uuid[], p_claim_nos integer[])
+-- Deletes jobs that succeeded and leave nothing behind, where the claim still stands, and says how many did.
+CREATE FUNCTION queue_complete(p_workers uuid[], p_ids uuid[], p_claim_nos integer[])
 RETURNS integer
 LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_bitmapscan = off SET jit = off
@@ -301,10 +302,10 @@ DECLARE
     v_deleted integer;
 BEGIN
     DELETE FROM job j
-     USING unnest(p_ids, p_claim_nos) AS done(id, claim_no)
-     WHERE j.id = done.id AND j.claim_no = done.claim_no AND j.claimed_by = p_worker;
+     USING unnest(p_workers, p_ids, p_claim_nos) AS done(worker, id, claim_no)
+     WHERE j.id = done.id AND j.claim_no = done.claim_no AND j.claimed_by = done.worker;
     GET DIAGNOSTICS v_deleted = ROW_COUNT;
     RETURN v_deleted;
 END $$;
-COMMENT ON FUNCTION queue_complete(uuid, uuid[], integer[]) IS
-    'Deletes succeeded jobs of a worker by their fences and returns how many were still its own.';
+COMMENT ON FUNCTION queue_complete(uuid[], uuid[], integer[]) IS
+    'Deletes succeeded jobs by their fences (worker, job, number of the claim) and returns how many still stood.';

@@ -145,7 +145,8 @@ mod tests {
 
     #[test]
     fn a_table_is_followed_in_order_and_its_last_entry_stays() {
-        let backoff = Backoff::Table { delays: &[Duration::ZERO, Duration::from_secs(5)], jitter: 0.2 };
+        const DELAYS: &[Duration] = &[Duration::ZERO, Duration::from_secs(5)];
+        let backoff = Backoff::Table { delays: DELAYS, jitter: 0.2 };
         assert_eq!(backoff.delay(1), Duration::ZERO);
         for failures in [2, 3, 300] {
             let delay = backoff.delay(failures);

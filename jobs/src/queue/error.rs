@@ -14,6 +14,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::verdict::DeathReason;
+
 /// What shall become of the job.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Decision {
@@ -27,6 +29,10 @@ pub enum Decision {
     Snooze(Duration),
     /// End it; it is not dead.
     Cancel,
+    /// Dead at once, because this process cannot run it at all.
+    Reject(DeathReason),
+    /// Back to the queue as if it had not been claimed: the worker stops.
+    HandBack,
 }
 
 /// A failed attempt and what shall become of the job.
@@ -72,6 +78,25 @@ impl JobError {
     /// Pointless by now: the job ends, without being dead.
     pub fn cancel(reason: impl Display) -> Self {
         Self::new(Decision::Cancel, "cancelled", &reason)
+    }
+
+    /// The payload is not what the kind expects: dead at once.
+    pub fn undecodable(message: impl Display) -> Self {
+        Self::new(Decision::Reject(DeathReason::UndecodablePayload), "undecodable_payload", &message)
+    }
+
+    /// No handler of this process knows the kind: dead at once.
+    #[must_use]
+    pub fn unknown_kind(kind: &str) -> Self {
+        let message =
+            format!("no handler knows the kind {kind:?}; a newer version may have enqueued it, replay it there");
+        Self::new(Decision::Reject(DeathReason::UnknownKind), "unknown_kind", &message)
+    }
+
+    /// The worker stops before the handler ended: back to the queue, no attempt spent.
+    #[must_use]
+    pub fn interrupted() -> Self {
+        Self::new(Decision::HandBack, "interrupted", &"the worker stopped")
     }
 
     /// Adds facts for whoever reads the failure later.

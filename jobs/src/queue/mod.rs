@@ -1,20 +1,46 @@
 //! The queue: an apalis backend over Postgres.
 //!
-//! apalis gives the worker, its layers and its graceful stop; the storage is ours, for the reasons that
-//! `docs/adr` tells. A job lives in one row of `job`. It is claimed in batches, fairly among tenants, under the lease
-//! of its worker's heartbeat; it leaves the table when it succeeds, and moves to `dead_job` when it cannot.
+//! apalis gives the worker, its layers and its graceful stop; the storage is ours. A job lives in one row of `job`. It
+//! is claimed in batches, fairly among tenants, under the lease of its worker's heartbeat; it leaves the table when it
+//! succeeds, and moves to `dead_job` when it cannot.
 //!
-//! - [`enqueue`]: putting jobs in, in the caller's transaction.
-//! - [`wait()`]: waiting for the outcome of one.
-//! - [`error`]: how a handler says what a failure means.
-//! - [`signals`]: waking without polling.
+//! What it promises, and where the promise is kept:
+//! - never lost, and part of the caller's transaction: [`enqueue()`]
+//! - fenced, and written again without harm: [`settle()`]
+//! - leased by heartbeat, rescued with the attempt counted: [`Lease`], [`rescue()`]
+//! - fair among tenants: `queue_claim` in the migration, [`claim()`]
+//! - stops well and outlives the database: [`Lane`]
+//! - cancellable and pausable: [`control`]
+//! - dead letters: [`dead`]
+//!
+//! What is absent on purpose: no session state (no advisory locks, no `SET` outside functions), so that a pooler may
+//! stand between; no index on anything that a claim touches; no row left behind by a job that succeeded.
 
+mod backend;
+mod claim;
+mod config;
+pub mod control;
+pub mod dead;
 mod enqueue;
 pub mod error;
+mod feed;
+mod lane;
+mod lease;
+mod rescue;
+mod settle;
 pub mod signals;
+mod verdict;
 mod wait;
 
+pub use backend::{Judge, LaneLoops, QueueBackend, SettleLayer, SettleService, Shared};
+pub use claim::{Claim, ClaimError, ClaimRequest, Claimed, claim, hold};
+pub use config::Config;
 pub use enqueue::{EnqueueError, Enqueued, Options, enqueue, enqueue_many, enqueue_with};
 pub use error::JobError;
+pub use lane::Lane;
+pub use lease::{Beat, Lease};
+pub use rescue::{Rescued, expire_outcomes, rescue};
+pub use settle::{Settled, Settlement, settle};
 pub use signals::Signals;
+pub use verdict::{Attempted, DeathReason, Failure, Verdict};
 pub use wait::{WaitError, Waited, wait};

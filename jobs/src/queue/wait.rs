@@ -69,14 +69,9 @@ pub async fn wait(pool: &PgPool, signals: &Signals, id: JobId, within: Duration)
         if seen != Waited::Pending || Instant::now() >= deadline {
             return Ok(seen);
         }
-        let poll = if signals.is_live() {
-            POLL_LIVE
-        } else {
-            let poll = blind;
-            blind = (blind * 3 / 2).min(POLL_BLIND_MAX);
-            poll
-        };
-        let next_look = deadline.min(Instant::now() + jittered(poll));
+        let pause = if signals.is_live() { POLL_LIVE } else { blind };
+        blind = (blind * 3 / 2).min(POLL_BLIND_MAX);
+        let next_look = deadline.min(Instant::now() + jittered(pause));
         tokio::select! {
             () = rung => {}
             () = tokio::time::sleep_until(next_look) => {}

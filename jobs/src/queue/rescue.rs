@@ -1,0 +1,95 @@
+//! Taking back what lost workers held, and forgetting what nobody asks for any more.
+//!
+//! Any process may do it at any time, several at once: a lost worker's row is locked by one of them and skipped by
+//! the others. The lost attempt counts, so a job that kills its process comes back only as often as its budget says.
+
+use std::time::Duration;
+
+use sqlx::{Connection as _, PgConnection};
+
+use super::claim::held_by;
+use super::settle::{Settlement, settle};
+use super::verdict::{DeathReason, Failure, Verdict};
+
+/// Lost workers handled in one transaction.
+const WORKERS_AT_ONCE: i64 = 1;
+/// Expired outcomes deleted in one statement.
+const OUTCOMES_AT_ONCE: i64 = 10_000;
+
+/// What a rescue did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Rescued {
+    /// Workers given up.
+    pub workers: usize,
+    /// Their jobs that will be tried again.
+    pub requeued: usize,
+    /// Their jobs that had no attempt left, or were to be cancelled.
+    pub ended: usize,
+}
+
+/// Gives up every worker that was silent for longer than `lease`, and requeues or buries what it held.
+///
+/// # Errors
+/// When the database refuses; what was rescued until then stays rescued.
+pub async fn rescue(conn: &mut PgConnection, lease: Duration) -> sqlx::Result<Rescued> {
+    let mut total = Rescued::default();
+    loop {
+        let mut tx = conn.begin().await?;
+        // The lock waits for nobody: a claim that holds the row in share mode, or another rescuer, is met next time.
+        let lost = sqlx::query!(
+            "SELECT id, name, queues FROM worker WHERE beat_at < now() - make_interval(secs => $1)
+              ORDER BY beat_at LIMIT $2 FOR UPDATE SKIP LOCKED",
+            lease.as_secs_f64(),
+            WORKERS_AT_ONCE,
+        )
+        .fetch_all(&mut *tx)
+        .await?;
+        if lost.is_empty() {
+            return Ok(total);
+        }
+        for worker in lost {
+            let mut batch = Vec::new();
+            for held in held_by(&mut tx, worker.id, &worker.queues).await? {
+                let failure = Failure::new(
+                    "worker_lost",
+                    format!("worker {} ({}) fell silent during attempt {}", worker.name, worker.id, held.attempt),
+                );
+                let verdict = if held.attempt < held.max_attempts {
+                    total.requeued += 1;
+                    Verdict::Retry { delay: Duration::ZERO, failure }
+                } else {
+                    total.ended += 1;
+                    Verdict::Dead { reason: DeathReason::WorkerLost, failure }
+                };
+                batch.push(Settlement { claim: held.claim, has_trail: true, verdict });
+            }
+            settle(&mut tx, &batch).await?;
+            sqlx::query!("DELETE FROM worker WHERE id = $1", worker.id).execute(&mut *tx).await?;
+            total.workers += 1;
+            tracing::warn!(worker = %worker.id, name = worker.name, jobs = batch.len(), "worker lost, jobs rescued");
+        }
+        tx.commit().await?;
+    }
+}
+
+/// Deletes outcomes that nobody will ask for any more; says how many.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn expire_outcomes(conn: &mut PgConnection) -> sqlx::Result<u64> {
+    let mut total = 0;
+    loop {
+        let expired = sqlx::query!(
+            "DELETE FROM job_outcome WHERE job_id IN
+               (SELECT job_id FROM job_outcome WHERE expires_at < now() LIMIT $1 FOR UPDATE SKIP LOCKED)",
+            OUTCOMES_AT_ONCE,
+        )
+        .execute(&mut *conn)
+        .await?
+        .rows_affected();
+        total += expired;
+        if expired == 0 {
+            return Ok(total);
+        }
+    }
+}
