@@ -1,2 +1,4 @@
 //! workers
 pub mod cloud;
+mod handler;
+pub mod runtime;
