@@ -4,6 +4,7 @@
 
 mod cli;
 mod postgres;
+mod queue;
 mod schema;
 mod support;
 mod tidy;
