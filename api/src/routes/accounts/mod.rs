@@ -1,0 +1,62 @@
+//! Cloud accounts: what scans read.
+
+mod create;
+mod get;
+mod list;
+mod onboarding;
+
+use chrono::{DateTime, Utc};
+use jobs::db::cloud_account::CloudAccount;
+use jobs::domain::{CredentialType, Provider};
+use salvo::oapi::ToSchema;
+use salvo::prelude::Router;
+use serde::Serialize;
+
+pub(super) fn router() -> Router {
+    Router::new()
+        .push(
+            Router::with_path("accounts")
+                .get(list::list_cloud_accounts)
+                .post(create::register_cloud_account)
+                .push(Router::with_path("{account_id}").get(get::get_cloud_account)),
+        )
+        .push(Router::with_path("cloud-onboarding-info").get(onboarding::get_cloud_onboarding_info))
+}
+
+/// A registered cloud account. Its credentials are never shown.
+#[derive(Debug, Serialize, ToSchema)]
+struct Account {
+    id: String,
+    org_id: String,
+    #[salvo(schema(value_type = String))]
+    provider: Provider,
+    external_account_id: String,
+    display_name: String,
+    #[salvo(schema(value_type = String))]
+    credential_type: CredentialType,
+    default_region: String,
+    /// Resources that were there at the last scan.
+    live_resource_count: i64,
+    /// The newest scan that ended done.
+    last_scan_id: Option<String>,
+    last_validated_at: Option<DateTime<Utc>>,
+    created_at: DateTime<Utc>,
+}
+
+impl From<CloudAccount> for Account {
+    fn from(account: CloudAccount) -> Self {
+        Self {
+            id: account.id.to_string(),
+            org_id: account.org_id.to_string(),
+            provider: account.provider,
+            external_account_id: account.external_account_id,
+            display_name: account.display_name,
+            credential_type: account.credential_type,
+            default_region: account.default_region,
+            live_resource_count: account.live_resource_count,
+            last_scan_id: account.last_scan_id.map(|id| id.to_string()),
+            last_validated_at: account.last_validated_at,
+            created_at: account.created_at,
+        }
+    }
+}

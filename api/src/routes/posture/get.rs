@@ -1,0 +1,60 @@
+//! `GET /orgs/{id}/posture`
+
+use chrono::{DateTime, Utc};
+use jobs::db::drift_snapshot::{self, Posture as Row};
+use salvo::oapi::{ToSchema, endpoint};
+use salvo::prelude::Json;
+use serde::Serialize;
+
+use crate::access::{Tenant, Viewer};
+use crate::problem::Problem;
+
+/// How the accounts of an organisation stand.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Posture {
+    org_id: String,
+    accounts: Vec<AccountPosture>,
+}
+
+/// How one account stands by its newest drift; null where none was computed yet.
+#[derive(Debug, Serialize, ToSchema)]
+struct AccountPosture {
+    account_id: String,
+    display_name: String,
+    scan_id: Option<String>,
+    coverage_pct: Option<f64>,
+    risk_level: Option<String>,
+    undeclared_count: Option<i32>,
+    changed_count: Option<i32>,
+    missing_count: Option<i32>,
+    computed_at: Option<DateTime<Utc>>,
+}
+
+impl From<Row> for AccountPosture {
+    fn from(row: Row) -> Self {
+        Self {
+            account_id: row.account_id.to_string(),
+            display_name: row.display_name,
+            scan_id: row.scan_id.map(|id| id.to_string()),
+            coverage_pct: row.coverage_pct,
+            risk_level: row.risk_level,
+            undeclared_count: row.undeclared_count,
+            changed_count: row.changed_count,
+            missing_count: row.missing_count,
+            computed_at: row.computed_at,
+        }
+    }
+}
+
+/// Coverage, risk and undeclared resources per account
+///
+/// The 1,000 oldest accounts.
+#[endpoint(operation_id = "get_posture", tags("drift"))]
+pub(super) async fn get_posture(tenant: Tenant<Viewer>) -> Result<Json<Posture>, Problem> {
+    let mut conn = tenant.app.pool().acquire().await?;
+    let rows = drift_snapshot::posture(&mut conn, tenant.org).await?;
+    Ok(Json(Posture {
+        org_id: tenant.org.to_string(),
+        accounts: rows.into_iter().map(AccountPosture::from).collect(),
+    }))
+}
