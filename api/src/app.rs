@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use jobs::artifacts;
 use jobs::crypto::Keyring;
 use jobs::queue::Signals;
 use sqlx::{PgPool, Postgres, Transaction};
@@ -28,6 +29,10 @@ pub struct Parts {
     pub tokens: Tokens,
     /// Wakes requests that wait for a job.
     pub signals: Signals,
+    /// Where uploaded states go.
+    pub artifacts: artifacts::Store,
+    /// ARN of the AWS principal that assumes customers' roles, for the trust policy they are told to make.
+    pub aws_principal: String,
     /// What `/metrics` answers; `None` answers 404.
     pub metrics: Option<RenderMetrics>,
 }
@@ -41,6 +46,8 @@ struct Inner {
     keyring: Keyring,
     tokens: Tokens,
     signals: Signals,
+    artifacts: artifacts::Store,
+    aws_principal: String,
     metrics: Option<RenderMetrics>,
     addresses: Addresses,
     slots: Semaphore,
@@ -61,6 +68,8 @@ impl App {
             keyring: parts.keyring,
             tokens: parts.tokens,
             signals: parts.signals,
+            artifacts: parts.artifacts,
+            aws_principal: parts.aws_principal,
             metrics: parts.metrics,
             addresses: Addresses::default(),
             slots: Semaphore::new(CONCURRENT_REQUESTS),
@@ -97,6 +106,18 @@ impl App {
     #[must_use]
     pub fn signals(&self) -> &Signals {
         &self.0.signals
+    }
+
+    /// Where uploaded states go.
+    #[must_use]
+    pub fn artifacts(&self) -> &artifacts::Store {
+        &self.0.artifacts
+    }
+
+    /// ARN of the AWS principal that assumes customers' roles.
+    #[must_use]
+    pub fn aws_principal(&self) -> &str {
+        &self.0.aws_principal
     }
 
     pub(crate) fn metrics(&self) -> Option<String> {

@@ -30,6 +30,7 @@ pub mod access;
 pub mod answer;
 pub mod app;
 pub mod auth;
+pub mod awaited;
 pub mod context;
 pub mod idempotency;
 pub mod limits;

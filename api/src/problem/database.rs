@@ -83,3 +83,21 @@ impl From<jobs::crypto::OpenError> for Problem {
         Self::internal(error)
     }
 }
+
+impl From<jobs::queue::EnqueueError> for Problem {
+    fn from(error: jobs::queue::EnqueueError) -> Self {
+        match error {
+            jobs::queue::EnqueueError::Database(error) => error.into(),
+            other => Self::internal(other),
+        }
+    }
+}
+
+impl From<jobs::queue::WaitError> for Problem {
+    fn from(error: jobs::queue::WaitError) -> Self {
+        match error {
+            jobs::queue::WaitError::Database(error) => error.into(),
+            other @ jobs::queue::WaitError::Unknown(_) => Self::internal(other),
+        }
+    }
+}

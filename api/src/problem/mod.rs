@@ -25,6 +25,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use jobs::domain::Plan;
+use jobs::plan;
 use salvo::http::{Method, StatusCode};
 use serde::Serialize;
 
@@ -53,6 +54,30 @@ pub struct PlanLimit {
     pub used: i64,
     /// The plan.
     pub plan: Plan,
+}
+
+impl PlanLimit {
+    /// Checks that `limit` has room for `more` beside `used` things.
+    ///
+    /// # Errors
+    /// 402 where it has not.
+    pub fn check(
+        what: &'static str,
+        plan: Plan,
+        limit: plan::Limit,
+        (used, more): (i64, i64),
+    ) -> Result<(), Problem> {
+        match limit {
+            Some(limit) if !plan::has_room(Some(limit), used, more) => Err(Problem::PaymentRequired(Self {
+                code: "plan_limit_exceeded",
+                what,
+                limit: limit.into(),
+                used,
+                plan,
+            })),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// An answer other than the one asked for. See the module's policy for which to use.

@@ -1,8 +1,10 @@
 //! JSON bodies.
 
+use std::io;
 use std::str::FromStr;
 
 use bytes::Bytes;
+use futures::{Stream, TryStreamExt as _};
 use salvo::extract::{Extractible, Metadata};
 use salvo::http::{ParseError, StatusCode, header};
 use salvo::oapi::{Components, Content, EndpointArgRegister, Operation, RequestBody, Required, ToSchema};
@@ -54,6 +56,23 @@ pub async fn read_body(req: &mut Request, limit: usize) -> Result<Bytes, Problem
             Err(Problem::bad_request("unreadable_body", "the body ended early or took too long to arrive"))
         }
     }
+}
+
+/// The body as it arrives, for what is too large to hold. The caller counts its bytes.
+///
+/// # Errors
+/// 413 where the announced length is past `limit`, 400 where there is no body.
+pub fn stream_body(req: &mut Request, limit: usize) -> Result<impl Stream<Item = io::Result<Bytes>> + Send + use<>, Problem> {
+    let announced = content_length(req);
+    if announced.is_some_and(|length| length > limit as u64) {
+        return Err(Problem::TooLarge { limit });
+    }
+    Ok(req.take_body().into_data_stream().map_err(io::Error::other))
+}
+
+/// What the client says it will send.
+fn content_length(req: &Request) -> Option<u64> {
+    req.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 fn require_json(req: &Request) -> Result<(), Problem> {

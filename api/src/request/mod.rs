@@ -7,6 +7,6 @@ mod body;
 mod page;
 pub(crate) mod path;
 
-pub use body::{Body, DEFAULT_BODY_LIMIT, field_id, read_body};
-pub use page::{Filter, Page, Parameter, Query};
+pub use body::{Body, DEFAULT_BODY_LIMIT, field_id, read_body, stream_body};
+pub use page::{Filter, Only, Page, Parameter, Query};
 pub use path::PathId;

@@ -144,6 +144,31 @@ impl<F: Filter, const DEFAULT: i64, const MAX: i64> EndpointArgRegister for Page
     }
 }
 
+/// The parameters of an operation that is no list.
+#[derive(Clone, Copy, Debug)]
+pub struct Only<F>(pub F);
+
+impl<'ex, F: Filter> Extractible<'ex> for Only<F> {
+    fn metadata() -> &'static Metadata {
+        static METADATA: Metadata = Metadata::new("");
+        &METADATA
+    }
+
+    #[allow(refining_impl_trait, reason = "the error type is part of what callers see")]
+    async fn extract(req: &'ex mut Request, _depot: &'ex mut Depot) -> Result<Self, Problem> {
+        F::parse(Query(req)).map(Self)
+    }
+}
+
+impl<F: Filter> EndpointArgRegister for Only<F> {
+    fn register(components: &mut Components, operation: &mut Operation, _arg: &str) {
+        describe(operation, F::PARAMETERS);
+        let response =
+            problem::response(components, "A parameter is unknown or out of range", StatusCode::BAD_REQUEST);
+        operation.responses.insert("400", response);
+    }
+}
+
 fn describe(operation: &mut Operation, parameters: &[Parameter]) {
     for parameter in parameters {
         let mut schema = Object::with_type(BasicType::String);

@@ -1,12 +1,17 @@
 //! Every path, in one place. One endpoint, one file: `routes/<resource>/<verb>.rs`; each resource's `mod.rs` has the shapes
 //! its endpoints share and a `router()`.
 
+mod accounts;
 mod api_keys;
 mod me;
 mod metrics;
 mod orgs;
+mod posture;
 mod providers;
+mod resources;
+mod scans;
 mod service;
+mod state_sources;
 
 use salvo::http::Method;
 use salvo::prelude::Router;

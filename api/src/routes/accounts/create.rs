@@ -7,6 +7,7 @@ use jobs::domain::{CredentialType, Provider};
 use jobs::ids::CloudAccountId;
 use jobs::kinds::validate_account::{SealedCredential, ValidateAccount, Validated};
 use jobs::{plan, providers, queue};
+use salvo::Writer as _;
 use salvo::oapi::{ToSchema, endpoint};
 use serde::Deserialize;
 use serde_json::json;
@@ -150,7 +151,7 @@ async fn validate(
 }
 
 fn check_room(used: i64, tenant: &Tenant<Member>) -> Result<(), Problem> {
-    PlanLimit::check("cloud accounts", plan::limits(tenant.plan).cloud_accounts, (used, 1), tenant.plan)
+    PlanLimit::check("cloud accounts", tenant.plan, plan::limits(tenant.plan).cloud_accounts, (used, 1))
 }
 
 fn check(new: &NewAccount) -> Result<(), Problem> {

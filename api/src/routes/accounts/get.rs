@@ -2,6 +2,7 @@
 
 use jobs::db::cloud_account;
 use jobs::ids::CloudAccountId;
+use salvo::Writer as _;
 use salvo::oapi::endpoint;
 use salvo::prelude::Json;
 

@@ -1,6 +1,7 @@
 //! `GET /orgs/{id}/accounts`
 
 use jobs::db::cloud_account;
+use salvo::Writer as _;
 use salvo::oapi::{ToSchema, endpoint};
 use salvo::prelude::Json;
 use serde::Serialize;

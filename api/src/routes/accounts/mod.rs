@@ -11,6 +11,7 @@ use jobs::domain::{CredentialType, Provider};
 use salvo::oapi::ToSchema;
 use salvo::prelude::Router;
 use serde::Serialize;
+use uuid::Uuid;
 
 pub(super) fn router() -> Router {
     Router::new()
@@ -26,8 +27,8 @@ pub(super) fn router() -> Router {
 /// A registered cloud account. Its credentials are never shown.
 #[derive(Debug, Serialize, ToSchema)]
 struct Account {
-    id: String,
-    org_id: String,
+    id: Uuid,
+    org_id: Uuid,
     #[salvo(schema(value_type = String))]
     provider: Provider,
     external_account_id: String,
@@ -38,7 +39,7 @@ struct Account {
     /// Resources that were there at the last scan.
     live_resource_count: i64,
     /// The newest scan that ended done.
-    last_scan_id: Option<String>,
+    last_scan_id: Option<Uuid>,
     last_validated_at: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
 }
@@ -46,15 +47,15 @@ struct Account {
 impl From<CloudAccount> for Account {
     fn from(account: CloudAccount) -> Self {
         Self {
-            id: account.id.to_string(),
-            org_id: account.org_id.to_string(),
+            id: account.id.uuid(),
+            org_id: account.org_id.uuid(),
             provider: account.provider,
             external_account_id: account.external_account_id,
             display_name: account.display_name,
             credential_type: account.credential_type,
             default_region: account.default_region,
             live_resource_count: account.live_resource_count,
-            last_scan_id: account.last_scan_id.map(|id| id.to_string()),
+            last_scan_id: account.last_scan_id.map(Into::into),
             last_validated_at: account.last_validated_at,
             created_at: account.created_at,
         }

@@ -1,10 +1,12 @@
 //! `GET /orgs/{id}/cloud-onboarding-info`
 
 use jobs::domain::Provider;
+use salvo::Writer as _;
 use salvo::oapi::{ToSchema, endpoint};
 use salvo::prelude::Json;
 use serde::Serialize;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::access::{Tenant, Viewer};
 use crate::problem::Problem;
@@ -13,7 +15,7 @@ use crate::request::{Filter, Only, Parameter, Query};
 /// What to set up in the cloud before registering an account. Fields that do not apply to the provider are null.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct OnboardingInfo {
-    org_id: String,
+    org_id: Uuid,
     #[salvo(schema(value_type = String))]
     provider: Provider,
     /// AWS: the trust policy of the role that Plumbline assumes.
@@ -65,7 +67,7 @@ pub(super) async fn get_cloud_onboarding_info(
     Ok(Json(OnboardingInfo {
         iam_grant_command: Some(grant_command(&trust)),
         trust_policy: Some(trust),
-        org_id: org,
+        org_id: tenant.org.uuid(),
         provider,
         oidc_provider_create_command: None,
         federated_credential: None,

@@ -143,16 +143,7 @@ async fn require_room(conn: &mut PgConnection, org: OrgId) -> Result<(), Problem
     let plan = db::org::lock(conn, org).await?.ok_or(Problem::not_found("organisation"))?;
     let limit = plan::limits(plan).api_keys;
     let used = db::api_key::count_active(conn, org).await?;
-    match limit {
-        Some(limit) if !plan::has_room(Some(limit), used, 1) => Err(Problem::PaymentRequired(PlanLimit {
-            code: "plan_limit_exceeded",
-            what: "API keys",
-            limit: limit.into(),
-            used,
-            plan,
-        })),
-        _ => Ok(()),
-    }
+    PlanLimit::check("API keys", plan, limit, (used, 1))
 }
 
 /// A key can do no more than whoever makes it, and the API never makes an owner; the command line on the server may.

@@ -10,7 +10,7 @@ use salvo::prelude::Router;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::api_keys;
+use super::{accounts, api_keys, posture, resources, scans, state_sources};
 
 /// An organisation.
 #[derive(Debug, Serialize, ToSchema)]
@@ -57,5 +57,14 @@ impl From<db::org::Org> for Org {
 pub(super) fn router() -> Router {
     Router::with_path("orgs")
         .post(create::create)
-        .push(Router::with_path("{id}").get(get::get).push(api_keys::router()))
+        .push(
+            Router::with_path("{id}")
+                .get(get::get)
+                .push(accounts::router())
+                .push(api_keys::router())
+                .push(posture::router())
+                .push(resources::router())
+                .push(scans::router())
+                .push(state_sources::router()),
+        )
 }

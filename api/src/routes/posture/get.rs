@@ -2,9 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use jobs::db::drift_snapshot::{self, Posture as Row};
+use salvo::Writer as _;
 use salvo::oapi::{ToSchema, endpoint};
 use salvo::prelude::Json;
 use serde::Serialize;
+use uuid::Uuid;
 
 use crate::access::{Tenant, Viewer};
 use crate::problem::Problem;
@@ -12,16 +14,16 @@ use crate::problem::Problem;
 /// How the accounts of an organisation stand.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Posture {
-    org_id: String,
+    org_id: Uuid,
     accounts: Vec<AccountPosture>,
 }
 
 /// How one account stands by its newest drift; null where none was computed yet.
 #[derive(Debug, Serialize, ToSchema)]
 struct AccountPosture {
-    account_id: String,
+    account_id: Uuid,
     display_name: String,
-    scan_id: Option<String>,
+    scan_id: Option<Uuid>,
     coverage_pct: Option<f64>,
     risk_level: Option<String>,
     undeclared_count: Option<i32>,
@@ -33,9 +35,9 @@ struct AccountPosture {
 impl From<Row> for AccountPosture {
     fn from(row: Row) -> Self {
         Self {
-            account_id: row.account_id.to_string(),
+            account_id: row.account_id.uuid(),
             display_name: row.display_name,
-            scan_id: row.scan_id.map(|id| id.to_string()),
+            scan_id: row.scan_id.map(Into::into),
             coverage_pct: row.coverage_pct,
             risk_level: row.risk_level,
             undeclared_count: row.undeclared_count,
@@ -54,7 +56,7 @@ pub(super) async fn get_posture(tenant: Tenant<Viewer>) -> Result<Json<Posture>,
     let mut conn = tenant.app.pool().acquire().await?;
     let rows = drift_snapshot::posture(&mut conn, tenant.org).await?;
     Ok(Json(Posture {
-        org_id: tenant.org.to_string(),
+        org_id: tenant.org.uuid(),
         accounts: rows.into_iter().map(AccountPosture::from).collect(),
     }))
 }

@@ -9,6 +9,7 @@ use jobs::ids::{JobId, LiveResourceId};
 use jobs::kinds::enrich_resource::{EnrichResource, Enriched};
 use jobs::queue;
 use salvo::http::StatusCode;
+use salvo::Writer as _;
 use salvo::oapi::endpoint;
 use serde_json::json;
 
@@ -37,9 +38,9 @@ const REFUSALS: &[(&str, Kind)] = &[
 )]
 pub(super) async fn enrich_resource(
     tenant: Tenant<Admin>,
-    resource_id: PathId<LiveResourceId>,
+    resrc_id: PathId<LiveResourceId>,
 ) -> Result<Done<Resource>, Problem> {
-    let id = resource_id.0;
+    let id = resrc_id.0;
     let mut conn = tenant.app.pool().acquire().await?;
     let row = live_resource::get(&mut conn, tenant.org, id).await?.ok_or(Problem::not_found("resource"))?;
     if matches!(row.enrichment_status, EnrichmentStatus::Enriched | EnrichmentStatus::NotApplicable) {

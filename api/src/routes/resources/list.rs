@@ -3,6 +3,7 @@
 use jobs::db::live_resource;
 use jobs::domain::Provider;
 use jobs::ids::CloudAccountId;
+use salvo::Writer as _;
 use salvo::oapi::{ToSchema, endpoint};
 use salvo::prelude::Json;
 use serde::Serialize;

@@ -16,12 +16,13 @@ use salvo::prelude::Router;
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use crate::problem::Problem;
 
 pub(super) fn router() -> Router {
     Router::with_path("resources").get(list::list_live_resources).push(
-        Router::with_path("{resource_id}")
+        Router::with_path("{resrc_id}")
             .get(get::get_live_resource)
             .push(Router::with_path("enrich").post(enrich::enrich_resource)),
     )
@@ -30,8 +31,8 @@ pub(super) fn router() -> Router {
 /// A resource that a scan found.
 #[derive(Debug, Serialize, ToSchema)]
 struct Resource {
-    id: String,
-    cloud_account_id: String,
+    id: Uuid,
+    cloud_account_id: Uuid,
     #[salvo(schema(value_type = String))]
     provider: Provider,
     /// Terraform's type.
@@ -49,7 +50,7 @@ struct Resource {
     /// Why it is not yours to declare, such as `default VPC`.
     managed_by: Option<String>,
     /// The declared resource of this type and id, if a state has one.
-    iac_resource_id: Option<String>,
+    iac_resource_id: Option<Uuid>,
     /// Its address.
     iac_address: Option<String>,
     /// Terraform's attributes, as far as the cloud tells them.
@@ -75,8 +76,8 @@ async fn shown(conn: &mut PgConnection, org: OrgId, rows: Vec<LiveResource>) -> 
         .map(|row| {
             let declared = declaring.remove(&(row.provider_type.clone(), row.provider_resource_id.clone()));
             Resource {
-                id: row.id.to_string(),
-                cloud_account_id: row.cloud_account_id.to_string(),
+                id: row.id.uuid(),
+                cloud_account_id: row.cloud_account_id.uuid(),
                 provider: row.provider,
                 normalized_type: row.provider_type.split_once('_').map_or("", |(_, rest)| rest).to_owned(),
                 provider_type: row.provider_type,
@@ -86,7 +87,7 @@ async fn shown(conn: &mut PgConnection, org: OrgId, rows: Vec<LiveResource>) -> 
                 region: row.region,
                 status: row.status,
                 managed_by: row.managed_by,
-                iac_resource_id: declared.as_ref().map(|declared| declared.id.to_string()),
+                iac_resource_id: declared.as_ref().map(|declared| declared.id.uuid()),
                 iac_address: declared.map(|declared| declared.address),
                 properties: row.properties,
                 enrichment_status: row.enrichment_status,

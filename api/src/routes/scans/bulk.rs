@@ -8,6 +8,7 @@ use jobs::db::{cloud_account, org, scan_run};
 use jobs::domain::ScanType;
 use jobs::ids::{CloudAccountId, ScanId};
 use jobs::scans;
+use salvo::Writer as _;
 use salvo::oapi::{ToSchema, endpoint};
 use serde::{Deserialize, Serialize};
 use serde_json::json;

@@ -8,6 +8,7 @@ use jobs::db::scan_run::Ci;
 use jobs::domain::ScanType;
 use jobs::ids::CloudAccountId;
 use jobs::scans;
+use salvo::Writer as _;
 use salvo::oapi::{ToSchema, endpoint};
 use serde::Deserialize;
 use serde_json::json;

@@ -4,12 +4,14 @@ use chrono::{DateTime, Utc};
 use jobs::db::drift_snapshot::DriftSnapshot;
 use jobs::db::{drift_item, drift_snapshot};
 use jobs::ids::{OrgId, ScanId};
+use salvo::Writer as _;
 use salvo::oapi::{ToSchema, endpoint};
 use salvo::prelude::Json;
 use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use crate::access::{Tenant, Viewer};
 use crate::problem::Problem;
@@ -21,8 +23,8 @@ pub(super) type ItemsPage = Page<(), 1_000, 10_000>;
 /// The drift of one scan.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Drift {
-    id: String,
-    scan_run_id: String,
+    id: Uuid,
+    scan_run_id: Uuid,
     total_iac: i32,
     total_live: i32,
     matched_count: i32,
@@ -83,8 +85,8 @@ pub(super) async fn load(
 fn shown(snapshot: DriftSnapshot, items: Vec<Box<RawValue>>, page: ItemsPage) -> Drift {
     let counts = snapshot.counts;
     Drift {
-        id: snapshot.id.to_string(),
-        scan_run_id: snapshot.scan_run_id.to_string(),
+        id: snapshot.id.uuid(),
+        scan_run_id: snapshot.scan_run_id.uuid(),
         total_iac: counts.total_iac,
         total_live: counts.total_live,
         matched_count: counts.matched,

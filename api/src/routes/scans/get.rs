@@ -2,6 +2,7 @@
 
 use jobs::db::scan_run;
 use jobs::ids::ScanId;
+use salvo::Writer as _;
 use salvo::oapi::endpoint;
 use salvo::prelude::Json;
 

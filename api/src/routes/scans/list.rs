@@ -5,6 +5,7 @@ use jobs::db::scan_run;
 use jobs::domain::{Provider, ScanType};
 use jobs::ids::CloudAccountId;
 use jobs::plan;
+use salvo::Writer as _;
 use salvo::oapi::{ToSchema, endpoint};
 use salvo::prelude::Json;
 use serde::Serialize;

@@ -15,6 +15,7 @@ use salvo::oapi::ToSchema;
 use salvo::prelude::Router;
 use serde::Serialize;
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::access::{Member, Tenant};
 use crate::problem::{FieldError, PlanLimit, Problem};
@@ -33,9 +34,9 @@ pub(super) fn router() -> Router {
 /// One scan of one cloud account.
 #[derive(Debug, Serialize, ToSchema)]
 struct Scan {
-    id: String,
-    org_id: String,
-    cloud_account_id: String,
+    id: Uuid,
+    org_id: Uuid,
+    cloud_account_id: Uuid,
     #[salvo(schema(value_type = String))]
     provider: Provider,
     #[salvo(schema(value_type = String))]
@@ -81,9 +82,9 @@ impl From<ScanRun> for Scan {
         let status_kind = run.status_kind();
         let ci = run.ci.map(|ci| ci.0).unwrap_or_default();
         Self {
-            id: run.id.to_string(),
-            org_id: run.org_id.to_string(),
-            cloud_account_id: run.cloud_account_id.to_string(),
+            id: run.id.uuid(),
+            org_id: run.org_id.uuid(),
+            cloud_account_id: run.cloud_account_id.uuid(),
             provider: run.provider,
             scan_type: run.scan_type,
             status: run.status,
@@ -135,5 +136,5 @@ fn check_regions(regions: &[String]) -> Result<(), Problem> {
 
 /// Checks that the plan has room for `more` scans beside `open` ones. The organisation's row must be locked.
 fn check_room(open: i64, more: i64, tenant: &Tenant<Member>) -> Result<(), Problem> {
-    PlanLimit::check("concurrent scans", plan::limits(tenant.plan).concurrent_scans, (open, more), tenant.plan)
+    PlanLimit::check("concurrent scans", tenant.plan, plan::limits(tenant.plan).concurrent_scans, (open, more))
 }

@@ -6,6 +6,7 @@ use jobs::db::{cloud_account, org};
 use jobs::domain::StateSourceKind;
 use jobs::ids::{CloudAccountId, StateSourceId};
 use jobs::{plan, providers};
+use salvo::Writer as _;
 use salvo::oapi::{ToSchema, endpoint};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -67,7 +68,7 @@ pub(super) async fn register_state_source(
         return Err(Problem::invalid("cloud_account_id", "no such cloud account in this organisation"));
     }
     let used = state_source::count(&mut tx, tenant.org).await?;
-    PlanLimit::check("state sources", plan::limits(tenant.plan).state_sources, (used, 1), tenant.plan)?;
+    PlanLimit::check("state sources", tenant.plan, plan::limits(tenant.plan).state_sources, (used, 1))?;
     let source = state_source::insert(
         &mut tx,
         &NewStateSource {

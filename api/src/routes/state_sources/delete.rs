@@ -1,8 +1,9 @@
-//! `DELETE /orgs/{id}/state-sources/{source_id}`
+//! `DELETE /orgs/{id}/state-sources/{src_id}`
 
 use jobs::audit::{Action, Entry, Target, append};
 use jobs::db::state_source;
 use jobs::ids::StateSourceId;
+use salvo::Writer as _;
 use salvo::oapi::endpoint;
 use serde_json::json;
 
@@ -17,10 +18,10 @@ use crate::request::PathId;
 #[endpoint(operation_id = "delete_state_source", tags("state-sources"))]
 pub(super) async fn delete_state_source(
     tenant: Tenant<Member>,
-    source_id: PathId<StateSourceId>,
+    src_id: PathId<StateSourceId>,
 ) -> Result<NoContent, Problem> {
     let mut tx = tenant.app.begin().await?;
-    if !state_source::delete(&mut tx, tenant.org, source_id.0).await? {
+    if !state_source::delete(&mut tx, tenant.org, src_id.0).await? {
         return Err(Problem::not_found("state source"));
     }
     let entry = Entry {
@@ -28,7 +29,7 @@ pub(super) async fn delete_state_source(
         actor: &tenant.caller.actor(),
         origin: &tenant.origin(),
         action: Action::StateSourceDeleted,
-        target: Target { kind: "state_source", id: source_id.0.to_string() },
+        target: Target { kind: "state_source", id: src_id.0.to_string() },
         details: json!({}),
     };
     append(&mut tx, &entry).await?;

@@ -1,7 +1,8 @@
-//! `GET /orgs/{id}/state-sources/{source_id}`
+//! `GET /orgs/{id}/state-sources/{src_id}`
 
 use jobs::db::state_source;
 use jobs::ids::StateSourceId;
+use salvo::Writer as _;
 use salvo::oapi::endpoint;
 use salvo::prelude::Json;
 
@@ -17,9 +18,9 @@ use crate::request::PathId;
 #[endpoint(operation_id = "get_state_source", tags("state-sources"))]
 pub(super) async fn get_state_source(
     tenant: Tenant<Viewer>,
-    source_id: PathId<StateSourceId>,
+    src_id: PathId<StateSourceId>,
 ) -> Result<Json<Source>, Problem> {
     let mut conn = tenant.app.pool().acquire().await?;
-    let source = state_source::get(&mut conn, tenant.org, source_id.0).await?;
+    let source = state_source::get(&mut conn, tenant.org, src_id.0).await?;
     Ok(Json(source.ok_or(Problem::not_found("state source"))?.into()))
 }

@@ -1,6 +1,7 @@
 //! `GET /orgs/{id}/state-sources`
 
 use jobs::db::state_source;
+use salvo::Writer as _;
 use salvo::oapi::{ToSchema, endpoint};
 use salvo::prelude::Json;
 use serde::Serialize;

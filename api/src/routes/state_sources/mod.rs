@@ -15,11 +15,12 @@ use salvo::oapi::ToSchema;
 use salvo::prelude::Router;
 use serde::Serialize;
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::awaited::Kind;
 
 pub(super) fn router() -> Router {
-    let one = Router::with_path("{source_id}")
+    let one = Router::with_path("{src_id}")
         .get(get::get_state_source)
         .delete(delete::delete_state_source)
         .push(Router::with_path("refresh").post(refresh::refresh_state_source))
@@ -33,20 +34,20 @@ pub(super) fn router() -> Router {
 /// Where a Terraform state lives. Secrets of the config are left out.
 #[derive(Debug, Serialize, ToSchema)]
 struct Source {
-    id: String,
-    org_id: String,
-    cloud_account_id: Option<String>,
+    id: Uuid,
+    org_id: Uuid,
+    cloud_account_id: Option<Uuid>,
     #[salvo(schema(value_type = String))]
     kind: StateSourceKind,
     display_name: String,
     config: Value,
-    latest_snapshot_id: Option<String>,
+    latest_snapshot_id: Option<Uuid>,
     last_fetched_at: Option<DateTime<Utc>>,
     /// Why the last try to read it failed; null after a success.
     last_fetch_error: Option<String>,
     missing_since: Option<DateTime<Utc>>,
     /// The glob that found it; null for a source registered by hand.
-    parent_glob_id: Option<String>,
+    parent_glob_id: Option<Uuid>,
     /// Workspaces of a `tfc` source.
     workspaces: Vec<Value>,
     created_at: DateTime<Utc>,
@@ -55,13 +56,13 @@ struct Source {
 impl From<StateSource> for Source {
     fn from(source: StateSource) -> Self {
         Self {
-            id: source.id.to_string(),
-            org_id: source.org_id.to_string(),
-            cloud_account_id: source.cloud_account_id.map(|id| id.to_string()),
+            id: source.id.uuid(),
+            org_id: source.org_id.uuid(),
+            cloud_account_id: source.cloud_account_id.map(Into::into),
             kind: source.kind,
             display_name: source.display_name,
             config: source.config,
-            latest_snapshot_id: source.latest_snapshot_id.map(|id| id.to_string()),
+            latest_snapshot_id: source.latest_snapshot_id.map(Into::into),
             last_fetched_at: source.last_fetched_at,
             last_fetch_error: source.last_fetch_error,
             missing_since: source.missing_since,
@@ -80,7 +81,7 @@ struct RefreshResult {
     /// Whether the content is another than before.
     refreshed: Option<bool>,
     resource_count: Option<i32>,
-    snapshot_id: Option<String>,
+    snapshot_id: Option<Uuid>,
 }
 
 impl From<Refreshed> for RefreshResult {
@@ -90,7 +91,7 @@ impl From<Refreshed> for RefreshResult {
             last_fetched_at: Some(read.last_fetched_at),
             refreshed: Some(read.refreshed),
             resource_count: Some(read.resource_count),
-            snapshot_id: Some(read.snapshot_id.to_string()),
+            snapshot_id: Some(read.snapshot_id.uuid()),
         }
     }
 }

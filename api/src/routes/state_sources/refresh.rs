@@ -1,4 +1,4 @@
-//! `POST /orgs/{id}/state-sources/{source_id}/refresh`
+//! `POST /orgs/{id}/state-sources/{src_id}/refresh`
 
 use jobs::audit::Action;
 use jobs::db::state_source::{self, StateSource};
@@ -7,6 +7,7 @@ use jobs::domain::StateSourceKind;
 use jobs::ids::StateSourceId;
 use jobs::kinds::refresh_state_source::RefreshStateSource;
 use salvo::http::StatusCode;
+use salvo::Writer as _;
 use salvo::oapi::endpoint;
 use sqlx::PgConnection;
 
@@ -28,10 +29,10 @@ use crate::request::PathId;
 )]
 pub(super) async fn refresh_state_source(
     tenant: Tenant<Member>,
-    source_id: PathId<StateSourceId>,
+    src_id: PathId<StateSourceId>,
 ) -> Result<Done<RefreshResult>, Problem> {
     let mut tx = tenant.app.begin().await?;
-    let source = state_source::get(&mut tx, tenant.org, source_id.0)
+    let source = state_source::get(&mut tx, tenant.org, src_id.0)
         .await?
         .ok_or(Problem::not_found("state source"))?;
     if source.kind == StateSourceKind::Upload {
@@ -63,7 +64,7 @@ async fn sent_last(conn: &mut PgConnection, source: &StateSource) -> Result<Refr
         last_fetched_at: source.last_fetched_at,
         refreshed: Some(false),
         resource_count: Some(snapshot.resource_count),
-        snapshot_id: Some(snapshot.id.to_string()),
+        snapshot_id: Some(snapshot.id.uuid()),
     })
 }
 

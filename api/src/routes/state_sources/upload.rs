@@ -1,4 +1,4 @@
-//! `PUT /orgs/{id}/state-sources/{source_id}/state`
+//! `PUT /orgs/{id}/state-sources/{src_id}/state`
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use jobs::artifacts::Key;
@@ -8,6 +8,7 @@ use jobs::domain::StateSourceKind;
 use jobs::ids::{JobId, StateSourceId};
 use jobs::kinds::refresh_state_source::{RefreshStateSource, Refreshed};
 use jobs::queue;
+use salvo::Writer as _;
 use salvo::oapi::endpoint;
 use salvo::prelude::Request;
 use serde_json::json;
@@ -19,7 +20,7 @@ use crate::access::{Member, Tenant};
 use crate::answer::Done;
 use crate::awaited::{self, Outcome};
 use crate::problem::Problem;
-use crate::request::{PathId, body_stream};
+use crate::request::{PathId, stream_body};
 
 /// Most bytes of a state as it is sent.
 pub(crate) const STATE_LIMIT: usize = 256 * 1024 * 1024;
@@ -36,11 +37,11 @@ pub(crate) const STATE_LIMIT: usize = 256 * 1024 * 1024;
 )]
 pub(super) async fn upload_state(
     tenant: Tenant<Member>,
-    source_id: PathId<StateSourceId>,
+    src_id: PathId<StateSourceId>,
     req: &mut Request,
 ) -> Result<Done<RefreshResult>, Problem> {
     let mut conn = tenant.app.pool().acquire().await?;
-    let source = state_source::get(&mut conn, tenant.org, source_id.0)
+    let source = state_source::get(&mut conn, tenant.org, src_id.0)
         .await?
         .ok_or(Problem::not_found("state source"))?;
     drop(conn);
@@ -77,7 +78,7 @@ async fn store(tenant: &Tenant<Member>, key: &Key, req: &mut Request) -> Result<
     let mut too_large = false;
     let mut broken = false;
     let mut seen = 0;
-    let body = body_stream(req, STATE_LIMIT)?
+    let body = stream_body(req, STATE_LIMIT)?
         .map(|chunk| {
             let chunk = chunk.inspect_err(|_| broken = true)?;
             seen += chunk.len();
