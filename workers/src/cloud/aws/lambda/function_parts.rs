@@ -27,7 +27,7 @@ async fn read(cx: Context) -> Result<(), ReadError> {
     let names = functions.into_iter().filter_map(|function| function.function_name);
     cx.for_each(names, |cx, function| async move {
         for draft in parts(&cx, &function).await.or_absent(GONE)?.unwrap_or_default() {
-            cx.emit(draft.part_of(format!("aws_lambda_function.{function}"))).await;
+            cx.emit(draft.part_of("aws_lambda_function", &function)).await;
         }
         Ok(())
     })

@@ -43,7 +43,7 @@ async fn read_one(cx: Context, function: FunctionConfiguration) -> Result<(), Re
             };
             let draft = cx
                 .resource("aws_lambda_permission", id)
-                .part_of(format!("aws_lambda_function.{name}"))
+                .part_of("aws_lambda_function", &name)
                 .properties(properties);
             cx.emit(draft).await;
         }

@@ -21,7 +21,7 @@ async fn read(cx: Context) -> Result<(), ReadError> {
         };
         let draft = cx
             .resource("aws_cloudwatch_log_metric_filter", format!("{group}:{name}"))
-            .part_of(format!("aws_cloudwatch_log_group.{group}"))
+            .part_of("aws_cloudwatch_log_group", &group)
             .properties(shape(&filter));
         cx.emit(draft).await;
     }

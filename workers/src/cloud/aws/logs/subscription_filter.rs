@@ -33,7 +33,7 @@ async fn read_one(cx: Context, group: String) -> Result<(), ReadError> {
         };
         let draft = cx
             .resource("aws_cloudwatch_log_subscription_filter", format!("{group}|{name}"))
-            .part_of(format!("aws_cloudwatch_log_group.{group}"))
+            .part_of("aws_cloudwatch_log_group", &group)
             .properties(shape(&filter));
         cx.emit(draft).await;
     }

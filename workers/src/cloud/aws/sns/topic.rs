@@ -74,7 +74,7 @@ async fn read_one(cx: Context, arn: String) -> Result<(), ReadError> {
             .set("policy", document);
         let mut draft = cx
             .resource("aws_sns_topic_policy", &arn)
-            .part_of(format!("aws_sns_topic.{arn}"))
+            .part_of("aws_sns_topic", &arn)
             .properties(properties);
         if is_default_policy(document) {
             draft = draft.managed_by("default policy of the topic");

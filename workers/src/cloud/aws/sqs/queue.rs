@@ -65,7 +65,7 @@ async fn read_one(cx: Context, url: String) -> Result<(), ReadError> {
         if let Some(document) = text(attributes, &source) {
             let draft = cx
                 .resource(provider_type, &url)
-                .part_of(format!("aws_sqs_queue.{url}"))
+                .part_of("aws_sqs_queue", &url)
                 .properties(Properties::new().set(attribute, document));
             cx.emit(draft).await;
         }
