@@ -7,8 +7,9 @@
 
 use std::any::type_name;
 
+use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::client::result::{ConnectorError, SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use serde::{Deserialize, Serialize};
 
@@ -60,6 +61,10 @@ const CREDENTIAL_CODES: &[&str] = &[
     "UnrecognizedClientException",
 ];
 
+/// Error codes that mean "no such operation here". Source: the common errors of the query and JSON protocols.
+const UNSUPPORTED_CODES: &[&str] =
+    &["InvalidAction", "NotImplemented", "UnknownOperation", "UnknownOperationException", "UnsupportedOperation"];
+
 /// Why a call failed, in words that the API shows and that tests and metrics can count by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -78,6 +83,8 @@ pub enum ErrorClass {
     BadRequest,
     /// The thing asked for is not there.
     NotFound,
+    /// Whoever answers does not know the operation at all: an emulator that lacks it, or a region without the service.
+    Unsupported,
 }
 
 impl ErrorClass {
@@ -92,6 +99,7 @@ impl ErrorClass {
             Self::ServiceError => "service_error",
             Self::BadRequest => "bad_request",
             Self::NotFound => "not_found",
+            Self::Unsupported => "unsupported",
         }
     }
 }
@@ -144,9 +152,20 @@ fn operation_of<E>() -> String {
     last.strip_suffix("Error").unwrap_or(last).to_owned()
 }
 
-fn class_of(code: &str, status: u16) -> ErrorClass {
+/// `code` is `None` when the answer has none, which AWS's own answers always have (but for S3's `HEAD`).
+fn class_of(code: Option<&str>, status: u16) -> ErrorClass {
+    let Some(code) = code else {
+        return match status {
+            429 => ErrorClass::Throttled,
+            401 | 403 => ErrorClass::AccessDenied,
+            404 | 405 | 501 => ErrorClass::Unsupported,
+            500.. => ErrorClass::ServiceError,
+            _ => ErrorClass::BadRequest,
+        };
+    };
     let is = |codes: &[&str]| codes.contains(&code);
     match status {
+        _ if is(UNSUPPORTED_CODES) => ErrorClass::Unsupported,
         _ if is(THROTTLING_CODES) => ErrorClass::Throttled,
         _ if is(DENIED_CODES) => ErrorClass::AccessDenied,
         _ if is(CREDENTIAL_CODES) => ErrorClass::InvalidCredentials,
@@ -175,12 +194,11 @@ where
             SdkError::ServiceError(service) => {
                 let status = service.raw().status().as_u16();
                 let meta = service.err().meta();
-                let code = meta.code().map_or_else(|| format!("Http{status}"), ToOwned::to_owned);
                 Self {
-                    class: class_of(&code, status),
+                    class: class_of(meta.code(), status),
                     operation,
                     message: meta.message().unwrap_or("the service gave no message").to_owned(),
-                    code,
+                    code: meta.code().map_or_else(|| format!("Http{status}"), ToOwned::to_owned),
                 }
             }
             SdkError::TimeoutError(_) => plain(
@@ -189,13 +207,12 @@ where
                 "no answer in the time allowed".to_owned(),
             ),
             SdkError::DispatchFailure(failure) => {
-                let code = if failure.is_timeout() { "ConnectTimeout" } else { "ConnectionFailed" };
-                let class = if failure.is_io() || failure.is_timeout() {
-                    ErrorClass::Unreachable
-                } else if failure.is_user() {
-                    ErrorClass::InvalidCredentials
+                let (class, code) = if lacks_credentials(&error) {
+                    (ErrorClass::InvalidCredentials, "NoCredentials")
+                } else if failure.is_timeout() {
+                    (ErrorClass::Unreachable, "ConnectTimeout")
                 } else {
-                    ErrorClass::ServiceError
+                    (ErrorClass::Unreachable, "ConnectionFailed")
                 };
                 plain(class, code, innermost(&error))
             }
@@ -204,6 +221,14 @@ where
             _ => plain(ErrorClass::ServiceError, "Unknown", innermost(&error)),
         }
     }
+}
+
+/// Whether a call was never sent because no credentials could be got for it, by a refusal and not by a lost connection. A role
+/// that may not be assumed shows up so.
+fn lacks_credentials(error: &(dyn std::error::Error + 'static)) -> bool {
+    let chain: Vec<_> = std::iter::successors(Some(error), |error| error.source()).collect();
+    let of_credentials = chain.iter().position(|error| error.is::<CredentialsError>());
+    of_credentials.is_some_and(|at| !chain[at..].iter().any(|error| error.is::<ConnectorError>()))
 }
 
 /// The last error of a chain: "connection refused" says more than "dispatch failure".

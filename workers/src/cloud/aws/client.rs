@@ -24,7 +24,8 @@ use aws_types::app_name::AppName;
 use serde::Deserialize;
 use tokio::sync::OnceCell;
 
-use super::reach::{FailFast, Reach, Watch};
+use super::patience::Patience;
+use super::reach::{Reach, Watch};
 use crate::cloud::{CloudError, Credential};
 
 /// A connection that does not come up.
@@ -57,7 +58,7 @@ pub struct Options {
     /// Where account-wide questions are asked. Its partition must be the account's.
     pub default_region: Option<String>,
     /// The identity that assumes customers' roles; `None` asks the SDK's own chain.
-    pub base_credentials: Option<SharedCredentialsProvider>,
+    pub base_credentials: Option<AccessKey>,
 }
 
 impl Options {
@@ -71,13 +72,28 @@ impl Options {
     }
 }
 
-/// The text of an `access_key` credential.
-#[derive(Deserialize)]
+/// A key of an IAM user, or a temporary one: the text of an `access_key` credential.
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct AccessKey {
-    access_key_id: String,
-    secret_access_key: String,
-    session_token: Option<String>,
+pub struct AccessKey {
+    /// `AKIA…` or `ASIA…`.
+    pub access_key_id: String,
+    /// Its secret.
+    pub secret_access_key: String,
+    /// For temporary keys.
+    pub session_token: Option<String>,
+}
+
+impl std::fmt::Debug for AccessKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AccessKey").field("access_key_id", &self.access_key_id).finish_non_exhaustive()
+    }
+}
+
+impl From<AccessKey> for Credentials {
+    fn from(key: AccessKey) -> Self {
+        Self::new(key.access_key_id, key.secret_access_key, key.session_token, None, "plumbline")
+    }
 }
 
 /// The text of an `assume_role` credential.
@@ -107,13 +123,7 @@ impl Source {
         match credential.credential_type.as_str() {
             "access_key" => {
                 let key: AccessKey = read(text, r#"{"access_key_id","secret_access_key","session_token"?}"#)?;
-                Ok(Self::Key(Credentials::new(
-                    key.access_key_id,
-                    key.secret_access_key,
-                    key.session_token,
-                    None,
-                    "plumbline-account",
-                )))
+                Ok(Self::Key(key.into()))
             }
             "assume_role" => Ok(Self::Role(read(text, r#"{"role_arn","external_id"?}"#)?)),
             other => Err(CloudError::MalformedCredential {
@@ -166,14 +176,7 @@ impl Connector {
         match &self.source {
             Source::Key(key) => SharedCredentialsProvider::new(key.clone()),
             Source::Role(role) => {
-                let base = match &self.options.base_credentials {
-                    Some(base) => base.clone(),
-                    None => ambient().await,
-                };
-                let config = sdk_config(&self.options, base)
-                    .into_builder()
-                    .region(Region::new(self.home_region().to_owned()))
-                    .build();
+                let config = own_config(&self.options, self.home_region()).await;
                 let mut builder = AssumeRoleProvider::builder(&role.role_arn)
                     .session_name("plumbline")
                     .configure(&config);
@@ -186,40 +189,30 @@ impl Connector {
     }
 }
 
-/// Plumbline's own identity, from the SDK's usual places.
-async fn ambient() -> SharedCredentialsProvider {
-    let config = aws_config::defaults(BehaviorVersion::latest())
+/// How Plumbline itself speaks to AWS: the SDK's usual places, with what the options say above them.
+async fn own_config(options: &Options, region: &str) -> SdkConfig {
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(HTTP.clone())
-        .load()
-        .await;
-    config
-        .credentials_provider()
-        .unwrap_or_else(|| SharedCredentialsProvider::new(NoCredentials))
-}
-
-/// What stands in when the SDK's chain is empty, so that the first call says so.
-#[derive(Debug)]
-struct NoCredentials;
-
-impl aws_credential_types::provider::ProvideCredentials for NoCredentials {
-    fn provide_credentials<'a>(&'a self) -> aws_credential_types::provider::future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        aws_credential_types::provider::future::ProvideCredentials::ready(Err(
-            aws_credential_types::provider::error::CredentialsError::not_loaded(
-                "assume_role needs credentials of Plumbline's own: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run it under a role",
-            ),
-        ))
+        .timeout_config(timeouts())
+        .region(Region::new(region.to_owned()));
+    if let Some(base) = &options.base_credentials {
+        loader = loader.credentials_provider(Credentials::from(base.clone()));
     }
+    if let Some(url) = &options.endpoint_url {
+        loader = loader.endpoint_url(url);
+    }
+    loader.load().await
 }
 
-fn sdk_config(options: &Options, credentials: SharedCredentialsProvider) -> SdkConfig {
-    let timeouts = TimeoutConfig::builder()
+fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .operation_attempt_timeout(ATTEMPT_TIMEOUT)
         .operation_timeout(OPERATION_TIMEOUT)
-        .build();
+        .build()
+}
+
+fn sdk_config(options: &Options, credentials: SharedCredentialsProvider) -> SdkConfig {
     let retries = RetryConfig::standard()
         .with_max_attempts(MAX_ATTEMPTS)
         .with_max_backoff(MAX_BACKOFF);
@@ -227,7 +220,7 @@ fn sdk_config(options: &Options, credentials: SharedCredentialsProvider) -> SdkC
         .behavior_version(BehaviorVersion::latest())
         .http_client(HTTP.clone())
         .credentials_provider(credentials)
-        .timeout_config(timeouts)
+        .timeout_config(timeouts())
         .retry_config(retries);
     config.set_endpoint_url(options.endpoint_url.clone());
     config.set_app_name(AppName::new("plumbline").ok());
@@ -293,7 +286,7 @@ macro_rules! services {
                         $krate::Client::from_conf(
                             $krate::config::Builder::from(&self.sdk)
                                 .retry_partition(self.retry.clone())
-                                .retry_classifier(FailFast(Arc::clone(&self.reach)))
+                                .retry_classifier(Patience(Arc::clone(&self.reach)))
                                 .interceptor(Watch(Arc::clone(&self.reach)))
                                 .build(),
                         )
@@ -328,7 +321,7 @@ impl Clients {
             let mut config = aws_sdk_s3::config::Builder::from(&self.sdk)
                 .force_path_style(self.path_style)
                 .retry_partition(self.retry.clone())
-                .retry_classifier(FailFast(Arc::clone(&self.reach)))
+                .retry_classifier(Patience(Arc::clone(&self.reach)))
                 .interceptor(Watch(Arc::clone(&self.reach)));
             if self.path_style {
                 config.set_http_client(self.sdk.http_client().map(super::s3::dialect::tolerant));
