@@ -1,6 +1,7 @@
 //! What the API, the workers and the scheduler share: kinds of jobs, the queue, the tables, the domain's words, secrets and
 //! the audit chain. Nothing here depends on any of them.
 
+pub mod addresses;
 pub mod artifacts;
 pub mod audit;
 pub mod crypto;

@@ -1,4 +1,10 @@
-//! workers
+//! The workers: what runs jobs, and the only part that talks to clouds.
+
 pub mod cloud;
 mod handler;
+pub mod handlers;
+pub mod ingest;
+pub mod live;
+pub mod outbound;
 pub mod runtime;
+pub mod services;

@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::json::jsonb_text;
+use super::json::{jsonb_text, plain_text};
 use crate::ids::{DeclaredResourceId, OrgId, StateSnapshotId};
 
 /// A resource to be stored.
@@ -33,9 +33,11 @@ pub async fn insert_many(
     resources: &[NewDeclared],
 ) -> sqlx::Result<()> {
     let ids: Vec<Uuid> = resources.iter().map(|_| DeclaredResourceId::new().uuid()).collect();
-    let addresses: Vec<&str> = resources.iter().map(|r| r.address.as_str()).collect();
+    let addresses: Vec<_> = resources.iter().map(|r| plain_text(&r.address)).collect();
+    let addresses: Vec<&str> = addresses.iter().map(AsRef::as_ref).collect();
     let types: Vec<&str> = resources.iter().map(|r| r.provider_type.as_str()).collect();
-    let cloud_ids: Vec<Option<&str>> = resources.iter().map(|r| r.provider_resource_id.as_deref()).collect();
+    let cloud_ids: Vec<_> = resources.iter().map(|r| r.provider_resource_id.as_deref().map(plain_text)).collect();
+    let cloud_ids: Vec<Option<&str>> = cloud_ids.iter().map(|id| id.as_deref()).collect();
     let texts: Vec<_> = resources.iter().map(|r| jsonb_text(&r.resource)).collect();
     let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
     sqlx::query!(

@@ -6,6 +6,7 @@ pub mod audit;
 pub mod cloud_account;
 pub mod declared_resource;
 pub mod drift_item;
+pub mod drift_key;
 pub mod drift_snapshot;
 pub mod event;
 pub mod idempotency;

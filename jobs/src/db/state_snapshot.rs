@@ -15,18 +15,37 @@ pub struct ParseFailure {
     pub reason: String,
 }
 
-/// A version to be stored.
+/// Begins a version: its row, so that its resources can refer to it. What the state says about itself follows with
+/// [`complete`], in the same transaction. False when the source has this content already.
+///
+/// # Errors
+/// The database's.
+pub async fn begin(
+    conn: &mut PgConnection,
+    org_id: OrgId,
+    source_id: StateSourceId,
+    id: StateSnapshotId,
+    content_hash: &str,
+) -> sqlx::Result<bool> {
+    let begun = sqlx::query!(
+        "INSERT INTO state_snapshot (id, org_id, state_source_id, content_hash, size_bytes, serial, lineage,
+                                     terraform_version, resource_count, parse_failure_count, parse_failures)
+         VALUES ($1, $2, $3, $4, 0, 0, '', '', 0, 0, '[]')
+         ON CONFLICT ON CONSTRAINT state_snapshot_content_key DO NOTHING",
+        id.uuid(),
+        org_id.uuid(),
+        source_id.uuid(),
+        content_hash,
+    )
+    .execute(conn)
+    .await?;
+    Ok(begun.rows_affected() == 1)
+}
+
+/// What a state says about itself.
 #[derive(Debug, Clone, Copy)]
-pub struct NewSnapshot<'a> {
-    /// Its id.
-    pub id: StateSnapshotId,
-    /// The organisation.
-    pub org_id: OrgId,
-    /// Where it came from.
-    pub state_source_id: StateSourceId,
-    /// SHA-256 of the uncompressed bytes, hex.
-    pub content_hash: &'a str,
-    /// Uncompressed size.
+pub struct Contents<'a> {
+    /// Uncompressed size in bytes.
     pub size_bytes: i64,
     /// Terraform's serial.
     pub serial: i64,
@@ -42,26 +61,29 @@ pub struct NewSnapshot<'a> {
     pub parse_failures: &'a [ParseFailure],
 }
 
-/// Stores a version, without its resources.
+/// Completes a version that [`begin`] began.
 ///
 /// # Errors
-/// The database's; constraint `state_snapshot_content_key` when the source has this content already.
-pub async fn insert(conn: &mut PgConnection, new: &NewSnapshot<'_>) -> sqlx::Result<()> {
+/// The database's.
+pub async fn complete(
+    conn: &mut PgConnection,
+    org_id: OrgId,
+    id: StateSnapshotId,
+    contents: &Contents<'_>,
+) -> sqlx::Result<()> {
     sqlx::query!(
-        "INSERT INTO state_snapshot (id, org_id, state_source_id, content_hash, size_bytes, serial, lineage,
-                                     terraform_version, resource_count, parse_failure_count, parse_failures)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
-        new.id.uuid(),
-        new.org_id.uuid(),
-        new.state_source_id.uuid(),
-        new.content_hash,
-        new.size_bytes,
-        new.serial,
-        new.lineage,
-        new.terraform_version,
-        new.resource_count,
-        new.parse_failure_count,
-        Json(new.parse_failures) as Json<&[ParseFailure]>,
+        "UPDATE state_snapshot SET size_bytes = $3, serial = $4, lineage = $5, terraform_version = $6,
+                resource_count = $7, parse_failure_count = $8, parse_failures = $9
+          WHERE org_id = $1 AND id = $2",
+        org_id.uuid(),
+        id.uuid(),
+        contents.size_bytes,
+        contents.serial,
+        contents.lineage,
+        contents.terraform_version,
+        contents.resource_count,
+        contents.parse_failure_count,
+        Json(contents.parse_failures) as Json<&[ParseFailure]>,
     )
     .execute(conn)
     .await?;

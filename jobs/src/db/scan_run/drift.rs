@@ -96,7 +96,7 @@ pub async fn finish_drift(
     counts: DriftCounts,
 ) -> sqlx::Result<bool> {
     let done = sqlx::query!(
-        "UPDATE scan_run SET drift_status = 'done', new_count = $4, changed_count = $5, missing_count = $6
+        "UPDATE scan_run SET drift_status = 'done', drift_error = NULL, new_count = $4, changed_count = $5, missing_count = $6
           WHERE org_id = $1 AND id = $2 AND drift_status = 'running' AND drift_job_id = $3",
         org_id.uuid(),
         id.uuid(),
@@ -110,7 +110,8 @@ pub async fn finish_drift(
     Ok(done.rows_affected() == 1)
 }
 
-/// Ends the drift that a job computes in error; false when it had ended before.
+/// Ends the drift that a job computes in error, or as done with what was computed before, which then stays; false when it
+/// had ended before.
 ///
 /// # Errors
 /// The database's.
@@ -122,7 +123,8 @@ pub async fn fail_drift(
     error: &str,
 ) -> sqlx::Result<bool> {
     let failed = sqlx::query!(
-        "UPDATE scan_run SET drift_status = 'error', drift_error = $4
+        "UPDATE scan_run SET drift_error = $4, drift_status =
+                CASE WHEN EXISTS (SELECT FROM drift_snapshot d WHERE d.scan_run_id = $2) THEN 'done' ELSE 'error' END
           WHERE org_id = $1 AND id = $2 AND drift_job_id = $3 AND drift_status IN ('pending', 'running')",
         org_id.uuid(),
         id.uuid(),

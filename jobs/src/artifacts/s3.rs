@@ -1,0 +1,161 @@
+//! Artifacts as objects. Small ones are put at once, big ones in parts; an upload that fails is aborted, so that nothing half
+//! done is kept, or paid for.
+
+use std::io;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::error::DisplayErrorContext;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
+use bytes::{Bytes, BytesMut};
+use futures::stream::{Stream, StreamExt};
+use tokio_util::io::ReaderStream;
+
+use super::{Body, Error, Key};
+
+/// Bytes of a part: above S3's least (5 MiB), and 10,000 of them are 80 GB.
+const PART: usize = 8 << 20;
+/// Bytes read at a time.
+const READ: usize = 64 << 10;
+
+/// A bucket, and the prefix of all keys in it.
+#[derive(Debug, Clone)]
+pub struct S3 {
+    client: Client,
+    bucket: String,
+    prefix: String,
+}
+
+impl S3 {
+    /// A bucket with the process's own credentials and endpoint (`AWS_*`).
+    pub(super) async fn from_env(bucket: &str, prefix: &str) -> Self {
+        Self::new(&aws_config::defaults(aws_config::BehaviorVersion::latest()).load().await, bucket, prefix)
+    }
+
+    /// A bucket, reached as a configuration says.
+    #[must_use]
+    pub fn new(shared: &aws_config::SdkConfig, bucket: &str, prefix: &str) -> Self {
+        // Behind another endpoint the bucket goes into the path: nobody resolves `bucket.127.0.0.1`.
+        let path_style = shared.endpoint_url().is_some();
+        let config = aws_sdk_s3::config::Builder::from(shared).force_path_style(path_style).build();
+        Self { client: Client::from_conf(config), bucket: bucket.to_owned(), prefix: prefix.to_owned() }
+    }
+
+    fn object(&self, key: &Key) -> String {
+        if self.prefix.is_empty() { key.as_str().to_owned() } else { format!("{}/{key}", self.prefix) }
+    }
+
+    pub(super) async fn put<B>(&self, key: &Key, mut body: B) -> Result<u64, Error>
+    where
+        B: Stream<Item = io::Result<Bytes>> + Send + Unpin,
+    {
+        let first = next_part(&mut body).await?;
+        if first.len() < PART {
+            let length = first.len() as u64;
+            self.client
+                .put_object()
+                .bucket(&self.bucket)
+                .key(self.object(key))
+                .body(ByteStream::from(first))
+                .send()
+                .await
+                .map_err(|error| refused(key, error))?;
+            return Ok(length);
+        }
+        let upload = self
+            .client
+            .create_multipart_upload()
+            .bucket(&self.bucket)
+            .key(self.object(key))
+            .send()
+            .await
+            .map_err(|error| refused(key, error))?;
+        let upload = upload.upload_id.ok_or_else(|| no_answer(key, "an upload id"))?;
+        let sent = self.put_parts(key, &upload, first, &mut body).await;
+        if sent.is_err() {
+            let abort = self.client.abort_multipart_upload().bucket(&self.bucket).key(self.object(key)).upload_id(&upload);
+            if let Err(error) = abort.send().await {
+                tracing::warn!(key = key.as_str(), error = %DisplayErrorContext(error), "upload not aborted");
+            }
+        }
+        sent
+    }
+
+    async fn put_parts<B>(&self, key: &Key, upload: &str, first: Bytes, body: &mut B) -> Result<u64, Error>
+    where
+        B: Stream<Item = io::Result<Bytes>> + Send + Unpin,
+    {
+        let mut parts = Vec::new();
+        let mut total = 0;
+        let mut part = first;
+        for number in 1.. {
+            total += part.len() as u64;
+            let last = part.len() < PART;
+            let sent = self
+                .client
+                .upload_part()
+                .bucket(&self.bucket)
+                .key(self.object(key))
+                .upload_id(upload)
+                .part_number(number)
+                .body(ByteStream::from(part))
+                .send()
+                .await
+                .map_err(|error| refused(key, error))?;
+            parts.push(CompletedPart::builder().part_number(number).set_e_tag(sent.e_tag).build());
+            if last {
+                break;
+            }
+            part = next_part(body).await?;
+        }
+        self.client
+            .complete_multipart_upload()
+            .bucket(&self.bucket)
+            .key(self.object(key))
+            .upload_id(upload)
+            .multipart_upload(CompletedMultipartUpload::builder().set_parts(Some(parts)).build())
+            .send()
+            .await
+            .map_err(|error| refused(key, error))?;
+        Ok(total)
+    }
+
+    pub(super) async fn get(&self, key: &Key) -> Result<Body, Error> {
+        let got = self.client.get_object().bucket(&self.bucket).key(self.object(key)).send().await;
+        match got {
+            Ok(object) => Ok(ReaderStream::with_capacity(object.body.into_async_read(), READ).boxed()),
+            Err(error) if error.as_service_error().is_some_and(|error| error.is_no_such_key()) => {
+                Err(Error::NotFound(key.clone()))
+            }
+            Err(error) => Err(refused(key, error)),
+        }
+    }
+
+    pub(super) async fn delete(&self, key: &Key) -> Result<(), Error> {
+        let deleted = self.client.delete_object().bucket(&self.bucket).key(self.object(key)).send().await;
+        deleted.map(|_| ()).map_err(|error| refused(key, error))
+    }
+}
+
+/// The next [`PART`] bytes; fewer at the end, none after it.
+async fn next_part<B>(body: &mut B) -> Result<Bytes, Error>
+where
+    B: Stream<Item = io::Result<Bytes>> + Send + Unpin,
+{
+    let mut part = BytesMut::new();
+    while part.len() < PART {
+        match body.next().await {
+            Some(chunk) => part.extend_from_slice(&chunk.map_err(Error::Body)?),
+            None => break,
+        }
+    }
+    Ok(part.freeze())
+}
+
+fn refused(key: &Key, error: impl std::error::Error + 'static) -> Error {
+    Error::Bucket { key: key.clone(), message: DisplayErrorContext(error).to_string() }
+}
+
+fn no_answer(key: &Key, what: &str) -> Error {
+    Error::Bucket { key: key.clone(), message: format!("the answer lacks {what}") }
+}

@@ -1,0 +1,137 @@
+//! What can be wrong with a state, or with where it lives.
+
+use std::io;
+
+use drift::state::StateError;
+use jobs::queue::JobError;
+use serde_json::json;
+
+use crate::cloud::ErrorClass;
+use crate::cloud::aws::object::ObjectError;
+
+/// A state could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    /// The state itself is at fault: another try gives the same.
+    #[error("{reason}")]
+    State {
+        /// Stable name.
+        class: &'static str,
+        /// The parser's words.
+        reason: String,
+    },
+    /// Where the state lives is at fault.
+    #[error("{0}")]
+    Backend(Reason),
+    /// Decided at its place.
+    #[error(transparent)]
+    Job(JobError),
+}
+
+/// Why a backend did not give the state.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Reason {
+    /// Stable name.
+    pub class: &'static str,
+    /// For a person.
+    pub message: String,
+    /// Whether another try may help.
+    pub is_transient: bool,
+}
+
+/// The class of a backend that has no such state.
+pub(crate) const MISSING: &str = "state_missing";
+
+impl From<sqlx::Error> for IngestError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Job(error.into())
+    }
+}
+
+impl From<ObjectError> for Reason {
+    fn from(error: ObjectError) -> Self {
+        let read = match error {
+            ObjectError::Read(read) => read,
+            ObjectError::Cloud(error) => {
+                return Self {
+                    class: "backend_credentials",
+                    is_transient: error.is_transient(),
+                    message: error.to_string(),
+                };
+            }
+        };
+        let (class, is_transient) = match read.class {
+            ErrorClass::NotFound => (MISSING, false),
+            ErrorClass::AccessDenied => ("backend_denied", false),
+            ErrorClass::InvalidCredentials => ("backend_credentials", false),
+            ErrorClass::Throttled => ("backend_throttled", true),
+            ErrorClass::Unreachable => ("backend_unreachable", true),
+            ErrorClass::ServiceError => ("backend_failed", true),
+            ErrorClass::BadRequest => ("backend_failed", false),
+        };
+        Self { class, is_transient, message: format!("the state's bucket answered: {read}") }
+    }
+}
+
+impl IngestError {
+    /// The bytes broke off on their way.
+    pub(super) fn broken_off(error: &io::Error) -> Self {
+        Self::Backend(Reason {
+            class: "backend_failed",
+            message: format!("the state's bytes broke off: {error}"),
+            is_transient: true,
+        })
+    }
+
+    /// The bytes begin like gzip and do not go on so.
+    pub(super) fn compression(error: &io::Error) -> Self {
+        let (class, reason) = match error.kind() {
+            io::ErrorKind::UnexpectedEof => {
+                ("state_truncated", "the compressed state is truncated: it ends in the middle; upload it again".to_owned())
+            }
+            _ => ("state_compression", format!("the state begins like gzip, but cannot be decompressed: {error}")),
+        };
+        Self::State { class, reason }
+    }
+
+    /// What the parser refused.
+    pub(super) fn refused(error: &StateError) -> Self {
+        let class = match error {
+            StateError::Empty => "state_empty",
+            StateError::NotJson { .. } => "state_not_json",
+            StateError::Truncated { .. } => "state_truncated",
+            StateError::NotAState(_) => "state_malformed",
+            StateError::UnsupportedVersion(_) => "state_version_unsupported",
+            StateError::Encrypted(_) => "state_encrypted",
+            StateError::TooLarge { .. } | StateError::TooManyResources { .. } => "state_too_large",
+            StateError::Stopped | StateError::Io(_) => "state_unreadable",
+        };
+        Self::State { class, reason: error.to_string() }
+    }
+
+    /// Whether the backend says that there is no such state.
+    pub(crate) fn is_missing(&self) -> bool {
+        matches!(self, Self::Backend(reason) if reason.class == MISSING)
+    }
+
+    /// The stable name of the failure.
+    pub(crate) fn class(&self) -> &'static str {
+        match self {
+            Self::State { class, .. } => class,
+            Self::Backend(reason) => reason.class,
+            Self::Job(error) => error.error_class,
+        }
+    }
+}
+
+impl From<IngestError> for JobError {
+    fn from(error: IngestError) -> Self {
+        match error {
+            IngestError::State { class, reason } => Self::fail(class, reason).with_details(json!({ "field": "state" })),
+            IngestError::Backend(Reason { class, message, is_transient: true }) => Self::retry(class, message),
+            IngestError::Backend(Reason { class, message, is_transient: false }) => Self::fail(class, message),
+            IngestError::Job(error) => error,
+        }
+    }
+}
