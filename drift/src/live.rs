@@ -33,7 +33,7 @@
 //! | `aws_s3_bucket` and every `aws_s3_bucket_*` that exists once | the bucket's name | `bucket` |
 //! | `aws_s3_bucket_metric`, `_inventory`, `_analytics_configuration`, … | `BUCKET:NAME` | `bucket`, `name` |
 //! | `aws_sqs_queue`, `aws_sqs_queue_policy`, `aws_sqs_queue_redrive_*_policy` | the queue's URL | host and port are ignored |
-//! | `aws_sns_topic`, `aws_sns_topic_policy`, `aws_sns_topic_subscription` | the ARN | |
+//! | `aws_sns_topic`, `aws_sns_topic_policy`, `aws_sns_topic_subscription` | the ARN | of a subscription that is not confirmed: `pending_confirmation`, `topic_arn`, `protocol`, `endpoint` |
 //! | `aws_db_instance` | `DbiResourceId` or identifier | `identifier`, `resource_id` |
 //! | `aws_kms_key` | the key id; `aws_kms_alias`: `alias/NAME` | |
 //! | `aws_secretsmanager_secret`, `_policy`, `_rotation` | the secret's ARN | |
@@ -47,7 +47,8 @@
 //! | `aws_volume_attachment` | any | `volume_id`, `instance_id`, `device_name` |
 //! | `aws_network_acl_rule` | any | `network_acl_id`, `rule_number`, `egress` |
 //! | `aws_internet_gateway_attachment` | `IGW:VPC` | `internet_gateway_id`, `vpc_id` |
-//! | `aws_route53_record` | `ZONE_NAME_TYPE[_SET]` | `zone_id`, `name`, `type`, `set_identifier` |
+//! | `aws_route53_record` | `ZONE_NAME_TYPE[_SET]` | `zone_id`, `fqdn`, `type`, `set_identifier` |
+//! | `aws_cloudwatch_log_metric_filter`, `_subscription_filter` | any | `log_group_name`, `name` |
 //! | `aws_cloudwatch_event_target` | any | `event_bus_name`, `rule`, `target_id` |
 //! | everything else of EC2 | AWS's own id (`vpc-…`, `igw-…`, `eipalloc-…`) | |
 //!

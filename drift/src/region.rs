@@ -14,6 +14,7 @@ const GLOBAL_PREFIXES: &[&str] = &[
     "aws_budgets_",
     "aws_ce_",
     "aws_cloudfront_",
+    "aws_cloudwatch_dashboard",
     "aws_globalaccelerator_",
     "aws_iam_",
     "aws_networkmanager_",

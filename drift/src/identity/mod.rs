@@ -65,6 +65,9 @@ impl Subject<'_> {
                 add(&canonical_id(kind, arn));
             }
         }
+        if let Some(value) = self.pending_subscription(kind) {
+            add(&value);
+        }
         for name in lookup(table::ALSO, kind).unwrap_or_default() {
             if let Some(value) = self.attributes.get(*name).and_then(Value::as_str) {
                 add(&canonical_id(kind, value));
@@ -84,13 +87,13 @@ impl Subject<'_> {
         let names = lookup(table::COMPOSITE, kind)?;
         let mut parts = Vec::with_capacity(names.len());
         for name in names {
-            let given = self.attributes.get(*name).and_then(scalar).filter(|v| !v.is_empty());
+            let given = self.attribute(kind, name);
             let value = match given {
                 Some(value) => value,
                 None => Cow::Borrowed(lookup(table::OPTIONAL, name)?),
             };
             parts.push(match (kind, *name) {
-                ("aws_route53_record", "name") => self.record_name(&value),
+                ("aws_route53_record", "fqdn") => text::domain(&value),
                 ("aws_route53_record" | "aws_route53_zone_association", "zone_id") => zone(&value).to_owned(),
                 (_, "function_name") => function(&value).to_owned(),
                 _ => value.into_owned(),
@@ -107,10 +110,24 @@ impl Subject<'_> {
         Some(format!("{}\u{1f}{}", text("route_table_id")?, network(destination)))
     }
 
-    /// A record's full name: Terraform's `name` may be relative to the zone.
-    fn record_name(&self, name: &str) -> String {
-        let fqdn = self.attributes.get("fqdn").and_then(Value::as_str).filter(|f| !f.is_empty());
-        text::domain(fqdn.unwrap_or(name))
+    fn attribute(&self, kind: &str, name: &str) -> Option<Cow<'_, str>> {
+        let given = |name: &str| self.attributes.get(name).and_then(scalar).filter(|v| !v.is_empty());
+        match (kind, name) {
+            // Terraform's `name` may be relative to the zone, and is empty for the zone's own name.
+            ("aws_route53_record", "fqdn") => given("fqdn").or_else(|| given("name")),
+            _ => given(name),
+        }
+    }
+
+    /// What identifies a subscription that nobody has confirmed yet: SNS lists it without its ARN.
+    fn pending_subscription(&self, kind: &str) -> Option<String> {
+        let is_pending = self.attributes.get("pending_confirmation").and_then(scalar).is_some_and(|v| v == "true");
+        if kind != "aws_sns_topic_subscription" || !is_pending {
+            return None;
+        }
+        let parts = ["topic_arn", "protocol", "endpoint"].map(|name| self.attribute(kind, name));
+        let parts: Option<Vec<_>> = parts.into_iter().collect();
+        Some(parts?.join("\u{1f}"))
     }
 
     fn key(&self, kind: &str, value: &str) -> String {
@@ -179,6 +196,10 @@ fn canonical_id<'a>(kind: &str, id: &'a str) -> Cow<'a, str> {
     match kind {
         "aws_cloudwatch_log_group" => {
             return Cow::Borrowed(id.split_once(":log-group:").map_or(id, |(_, name)| name).trim_end_matches(":*"));
+        }
+        // The function in the id may be a name or an ARN, as it was written.
+        "aws_lambda_function_event_invoke_config" | "aws_lambda_function_url" => {
+            return Cow::Borrowed(id.split_once(":function:").map_or(id, |(_, rest)| rest));
         }
         "aws_route53_zone" => return Cow::Borrowed(zone(id)),
         "aws_s3_bucket_policy" | "aws_s3_bucket" if id.starts_with("arn:") => {
@@ -264,6 +285,30 @@ mod tests {
                     &json!({"zone_id": "/hostedzone/Z1", "name": "WWW.a.net.", "type": "A", "set_identifier": ""}),
                 ),
             ),
+            (
+                "aws_route53_record",
+                ("Z1__TXT", &json!({"zone_id": "Z1", "name": "", "fqdn": "a.net", "type": "TXT"})),
+                ("Z1_a.net_TXT", &json!({"zone_id": "Z1", "fqdn": "a.net", "type": "TXT"})),
+            ),
+            (
+                "aws_cloudwatch_log_metric_filter",
+                ("errors", &json!({"log_group_name": "/a", "name": "errors"})),
+                ("/a:errors", &json!({"log_group_name": "/a", "name": "errors"})),
+            ),
+            (
+                "aws_sns_topic_subscription",
+                (
+                    "arn:aws:sns:eu-west-1:1:t:6f1c",
+                    &json!({"topic_arn": "arn:aws:sns:eu-west-1:1:t", "protocol": "email", "endpoint": "a@b.net",
+                        "pending_confirmation": true}),
+                ),
+                (
+                    "arn:aws:sns:eu-west-1:1:t:PendingConfirmation:email:a@b.net",
+                    &json!({"topic_arn": "arn:aws:sns:eu-west-1:1:t", "protocol": "email", "endpoint": "a@b.net",
+                        "pending_confirmation": true}),
+                ),
+            ),
+            ("aws_lambda_function_url", ("arn:aws:lambda:eu-west-1:1:function:f/live", &none), ("f/live", &none)),
             (
                 "aws_route",
                 (

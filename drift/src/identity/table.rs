@@ -24,6 +24,8 @@ pub(super) const ALIASES: &[(&str, &str)] = &[
 pub(super) const COMPOSITE: &[(&str, &[&str])] = &[
     ("aws_autoscaling_attachment", &["autoscaling_group_name", "lb_target_group_arn", "elb"]),
     ("aws_cloudwatch_event_target", &["event_bus_name", "rule", "target_id"]),
+    ("aws_cloudwatch_log_metric_filter", &["log_group_name", "name"]),
+    ("aws_cloudwatch_log_subscription_filter", &["log_group_name", "name"]),
     ("aws_iam_group_policy", &["group", "name"]),
     ("aws_iam_group_policy_attachment", &["group", "policy_arn"]),
     ("aws_iam_role_policy", &["role", "name"]),
@@ -37,7 +39,7 @@ pub(super) const COMPOSITE: &[(&str, &[&str])] = &[
     ("aws_main_route_table_association", &["vpc_id"]),
     ("aws_network_acl_rule", &["network_acl_id", "rule_number", "egress"]),
     ("aws_network_interface_sg_attachment", &["network_interface_id", "security_group_id"]),
-    ("aws_route53_record", &["zone_id", "name", "type", "set_identifier"]),
+    ("aws_route53_record", &["zone_id", "fqdn", "type", "set_identifier"]),
     ("aws_route53_zone_association", &["zone_id", "vpc_id"]),
     ("aws_volume_attachment", &["volume_id", "instance_id"]),
     ("aws_vpc_dhcp_options_association", &["vpc_id"]),

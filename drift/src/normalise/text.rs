@@ -28,10 +28,16 @@ pub fn same(declared: &str, live: &str, provider_type: &str, attribute: &str) ->
     declared == live
         || (FOLDED.contains(&attribute) && protocol(declared).eq_ignore_ascii_case(protocol(live)))
         || (provider_type.starts_with("aws_route53_") && domain(declared) == domain(live))
+        || (attribute == "engine_version" && is_release_of(live, declared))
         || same_reference(declared, live)
         || same_address(declared, live)
         || (attribute.ends_with("url") && same_queue(declared, live))
         || document::same(declared, live)
+}
+
+/// Whether a version is one of the series that was asked for, as `16.3` is of `16`: RDS chooses the release, and the provider keeps what was written.
+fn is_release_of(version: &str, series: &str) -> bool {
+    version.strip_prefix(series).is_some_and(|rest| rest.starts_with('.'))
 }
 
 /// A protocol's name for its number; anything else as it is. Source: the IANA numbers that EC2 has names for.
@@ -104,6 +110,16 @@ mod tests {
             assert!(same(a, b, provider_type, attribute), "{a} {b}");
             assert!(same(b, a, provider_type, attribute), "{b} {a}");
         }
+    }
+
+    #[test]
+    fn a_release_is_of_its_series() {
+        let same = |declared, live| same(declared, live, "aws_db_instance", "engine_version");
+        assert!(same("16", "16.3"));
+        assert!(same("8.0", "8.0.mysql_aurora.3.05.2"));
+        assert!(!same("16.3", "16.4"));
+        assert!(!same("1", "16.3"));
+        assert!(!same("16.3", "16"));
     }
 
     #[test]
