@@ -54,10 +54,7 @@ mod tests {
 
     #[test]
     fn a_default_value_is_text() -> Result<(), Box<dyn std::error::Error>> {
-        let of = MetricTransformation::builder()
-            .metric_name("Errors")
-            .metric_namespace("App")
-            .metric_value("1");
+        let of = MetricTransformation::builder().metric_name("Errors").metric_namespace("App").metric_value("1");
         let whole = transformation(&of.clone().default_value(0.0).build()?);
         assert_eq!(whole.get("default_value"), Some(&json!("0")));
         let part = transformation(&of.clone().default_value(1.5).build()?);

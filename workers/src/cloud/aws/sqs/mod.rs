@@ -1,6 +1,8 @@
-//! Readers of sqs.
+//! Readers of SQS.
+
+mod queue;
 
 use super::reader::Reader;
 
 /// All readers of this service.
-pub const READERS: &[Reader] = &[];
+pub const READERS: &[Reader] = &[queue::READER];
