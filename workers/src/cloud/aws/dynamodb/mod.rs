@@ -1,6 +1,9 @@
-//! Readers of dynamodb.
+//! Readers of DynamoDB.
+
+mod shape;
+mod table;
 
 use super::reader::Reader;
 
 /// All readers of this service.
-pub const READERS: &[Reader] = &[];
+pub const READERS: &[Reader] = &[table::READER];

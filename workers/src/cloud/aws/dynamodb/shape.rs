@@ -1,6 +1,11 @@
 //! A table in the shape of Terraform's `aws_dynamodb_table`.
 
-use aws_sdk_dynamodb::types::{GlobalSecondaryIndexDescription, KeySchemaElement, KeyType, LocalSecondaryIndexDescription, OnDemandThroughput, PointInTimeRecoveryDescription, PointInTimeRecoveryStatus, Projection, ProjectionType, ProvisionedThroughputDescription, SseDescription, SseStatus, StreamSpecification, StreamViewType, TableDescription, TimeToLiveDescription, TimeToLiveStatus};
+use aws_sdk_dynamodb::types::{
+    GlobalSecondaryIndexDescription, KeySchemaElement, KeyType, LocalSecondaryIndexDescription, OnDemandThroughput,
+    PointInTimeRecoveryDescription, PointInTimeRecoveryStatus, Projection, ProjectionType,
+    ProvisionedThroughputDescription, SseDescription, SseStatus, StreamSpecification, StreamViewType, TableDescription,
+    TimeToLiveDescription, TimeToLiveStatus,
+};
 
 use crate::cloud::Properties;
 
@@ -12,9 +17,7 @@ pub(super) fn table(table: &TableDescription) -> Properties {
     let throughput = table.provisioned_throughput();
     let stream = table.stream_specification();
     let attributes = table.attribute_definitions().iter().map(|attribute| {
-        Properties::new()
-            .set("name", attribute.attribute_name())
-            .set("type", attribute.attribute_type().as_str())
+        Properties::new().set("name", attribute.attribute_name()).set("type", attribute.attribute_type().as_str())
     });
     let mut properties = Properties::new()
         .set("arn", table.table_arn())
@@ -94,16 +97,15 @@ fn encryption(description: &SseDescription) -> Properties {
 }
 
 fn key<'a>(schema: &'a [KeySchemaElement], kind: &KeyType) -> Option<&'a str> {
-    schema
-        .iter()
-        .find(|element| element.key_type() == kind)
-        .map(KeySchemaElement::attribute_name)
+    schema.iter().find(|element| element.key_type() == kind).map(KeySchemaElement::attribute_name)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_sdk_dynamodb::types::{BillingMode, BillingModeSummary, ReplicaDescription, SseType, StreamSpecification, StreamViewType};
+    use aws_sdk_dynamodb::types::{
+        BillingMode, BillingModeSummary, ReplicaDescription, SseType, StreamSpecification, StreamViewType,
+    };
     use serde_json::json;
 
     #[test]

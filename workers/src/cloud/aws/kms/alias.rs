@@ -5,12 +5,8 @@ use crate::cloud::aws::reader::{Context, Reader, Scope};
 use crate::cloud::{Properties, ReadError};
 
 /// `ListAliases`.
-pub const READER: Reader = Reader {
-    service: "kms",
-    types: &["aws_kms_alias"],
-    scope: Scope::Regional,
-    read: |cx| Box::pin(read(cx)),
-};
+pub const READER: Reader =
+    Reader { service: "kms", types: &["aws_kms_alias"], scope: Scope::Regional, read: |cx| Box::pin(read(cx)) };
 
 async fn read(cx: Context) -> Result<(), ReadError> {
     let mut aliases = cx.kms().list_aliases().into_paginator().items().send();

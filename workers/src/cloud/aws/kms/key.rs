@@ -6,7 +6,9 @@
 use std::collections::HashSet;
 
 use aws_sdk_kms::operation::get_key_rotation_status::GetKeyRotationStatusOutput;
-use aws_sdk_kms::types::{ExpirationModelType, KeyManagerType, KeyMetadata, KeySpec, KeyState, KeyUsageType, MultiRegionKeyType, OriginType};
+use aws_sdk_kms::types::{
+    ExpirationModelType, KeyManagerType, KeyMetadata, KeySpec, KeyState, KeyUsageType, MultiRegionKeyType, OriginType,
+};
 
 use super::is_managed_alias;
 use crate::cloud::aws::reader::{Context, Draft, Reader, Scope};
@@ -36,10 +38,7 @@ async fn read(cx: Context) -> Result<(), ReadError> {
         .collect();
     let pages = cx.kms().list_keys().into_paginator().items().send();
     let keys = pages.collect::<Result<Vec<_>, _>>().await?;
-    let ids = keys
-        .into_iter()
-        .filter_map(|key| key.key_id)
-        .filter(|id| cx.only().is_none_or(|only| only == id));
+    let ids = keys.into_iter().filter_map(|key| key.key_id).filter(|id| cx.only().is_none_or(|only| only == id));
     let (managed, ids): (Vec<_>, Vec<_>) = ids.partition(|id| managed.contains(id));
     for id in managed {
         let properties = Properties::new().set("arn", cx.arn("kms", format!("key/{id}"))).set("key_id", &id);
@@ -73,17 +72,13 @@ async fn read_one(cx: &Context, id: &str) -> Result<Option<Draft>, ReadError> {
         None
     };
     let (provider_type, properties) = shape(key, rotation.as_ref());
-    let properties = properties
-        .set("policy", policy.policy())
-        .tags(tags.iter().map(|tag| (tag.tag_key(), tag.tag_value())));
+    let properties =
+        properties.set("policy", policy.policy()).tags(tags.iter().map(|tag| (tag.tag_key(), tag.tag_value())));
     Ok(Some(cx.resource(provider_type, id).properties(properties)))
 }
 
 fn is_gone(key: &KeyMetadata) -> bool {
-    matches!(
-        key.key_state(),
-        Some(KeyState::PendingDeletion | KeyState::PendingReplicaDeletion)
-    )
+    matches!(key.key_state(), Some(KeyState::PendingDeletion | KeyState::PendingReplicaDeletion))
 }
 
 /// Only symmetric keys whose material KMS makes are rotated by it.
@@ -170,10 +165,7 @@ mod tests {
             .build();
         let (provider_type, properties) = shape(&key().multi_region_configuration(of).build()?, None);
         assert_eq!(provider_type, "aws_kms_replica_key");
-        assert_eq!(
-            properties.get("primary_key_arn"),
-            Some(&json!("arn:aws:kms:us-east-1:123456789012:key/mrk-1"))
-        );
+        assert_eq!(properties.get("primary_key_arn"), Some(&json!("arn:aws:kms:us-east-1:123456789012:key/mrk-1")));
         let (provider_type, properties) = shape(&key().origin(OriginType::External).build()?, None);
         assert_eq!(provider_type, "aws_kms_external_key");
         assert_eq!(properties.get("enabled"), Some(&json!(true)));
@@ -183,10 +175,8 @@ mod tests {
 
     #[test]
     fn the_rotation_period_is_told_only_while_it_rotates() -> Outcome {
-        let rotation = GetKeyRotationStatusOutput::builder()
-            .key_rotation_enabled(true)
-            .rotation_period_in_days(180)
-            .build();
+        let rotation =
+            GetKeyRotationStatusOutput::builder().key_rotation_enabled(true).rotation_period_in_days(180).build();
         let (_, properties) = shape(&key().build()?, Some(&rotation));
         assert_eq!(properties.get("enable_key_rotation"), Some(&json!(true)));
         assert_eq!(properties.get("rotation_period_in_days"), Some(&json!(180)));
