@@ -1,6 +1,9 @@
 //! What feeds a function: queues, streams and brokers. Terraform: `aws_lambda_event_source_mapping`.
 
-use aws_sdk_lambda::types::{EventSourceMappingConfiguration, EventSourceMappingMetric, EventSourcePosition, FullDocument, FunctionResponseType, ScalingConfig, SourceAccessType};
+use aws_sdk_lambda::types::{
+    EventSourceMappingConfiguration, EventSourceMappingMetric, EventSourcePosition, FullDocument, FunctionResponseType,
+    ScalingConfig, SourceAccessType,
+};
 
 use super::GONE;
 use crate::cloud::aws::reader::{Context, Reader, Scope};
@@ -41,10 +44,7 @@ fn shape(mapping: &EventSourceMappingConfiguration) -> Properties {
         Some("Disabled" | "Disabling") => Some(false),
         _ => None,
     };
-    let failure = mapping
-        .destination_config()
-        .and_then(|to| to.on_failure())
-        .and_then(|to| to.destination());
+    let failure = mapping.destination_config().and_then(|to| to.on_failure()).and_then(|to| to.destination());
     let failure = failure.map(|arn| {
         let target = Properties::new().set("destination_arn", arn);
         Properties::new().block("on_failure", Some(target))
@@ -108,15 +108,10 @@ fn blocks(properties: Properties, mapping: &EventSourceMappingConfiguration) -> 
         Properties::new().set("endpoints", endpoints.collect::<std::collections::BTreeMap<_, _>>())
     });
     let access = mapping.source_access_configurations().iter().map(|access| {
-        Properties::new()
-            .set("type", access.r#type().map(SourceAccessType::as_str))
-            .set("uri", access.uri())
+        Properties::new().set("type", access.r#type().map(SourceAccessType::as_str)).set("uri", access.uri())
     });
     properties
-        .block(
-            "amazon_managed_kafka_event_source_config",
-            managed.and_then(|of| of.consumer_group_id()).map(group),
-        )
+        .block("amazon_managed_kafka_event_source_config", managed.and_then(|of| of.consumer_group_id()).map(group))
         .block("self_managed_kafka_event_source_config", own.and_then(|of| of.consumer_group_id()).map(group))
         .block("document_db_event_source_config", document_db)
         .block("filter_criteria", filters)
@@ -144,10 +139,7 @@ mod tests {
             .build();
         let properties = shape(&mapping);
         assert_eq!(properties.get("enabled"), Some(&json!(false)));
-        assert_eq!(
-            properties.get("filter_criteria"),
-            Some(&json!([{"filter": [{"pattern": "{\"a\":[1]}"}]}]))
-        );
+        assert_eq!(properties.get("filter_criteria"), Some(&json!([{"filter": [{"pattern": "{\"a\":[1]}"}]}])));
         assert_eq!(properties.get("scaling_config"), Some(&json!([{"maximum_concurrency": 5}])));
         assert_eq!(properties.get("destination_config"), Some(&json!([])));
         assert_eq!(properties.get("parallelization_factor"), None, "queues have none");
@@ -155,10 +147,8 @@ mod tests {
 
     #[test]
     fn brokers_are_one_text() {
-        let source = SelfManagedEventSource::builder().endpoints(
-            EndPointType::KafkaBootstrapServers,
-            vec!["a:9092".to_owned(), "b:9092".to_owned()],
-        );
+        let source = SelfManagedEventSource::builder()
+            .endpoints(EndPointType::KafkaBootstrapServers, vec!["a:9092".to_owned(), "b:9092".to_owned()]);
         let mapping = EventSourceMappingConfiguration::builder()
             .state("Creating")
             .self_managed_event_source(source.build())

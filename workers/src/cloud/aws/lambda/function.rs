@@ -4,7 +4,10 @@
 //! package came from (`filename`, `s3_key`) Lambda does not remember. `version` and `last_modified` move by themselves.
 
 use aws_sdk_lambda::operation::get_function::GetFunctionOutput;
-use aws_sdk_lambda::types::{ApplicationLogLevel, Architecture, Concurrency, FunctionConfiguration, ImageConfig, LogFormat, LoggingConfig, PackageType, Runtime, SnapStartApplyOn, SystemLogLevel, TracingMode, VpcConfigResponse};
+use aws_sdk_lambda::types::{
+    ApplicationLogLevel, Architecture, Concurrency, FunctionConfiguration, ImageConfig, LogFormat, LoggingConfig,
+    PackageType, Runtime, SnapStartApplyOn, SystemLogLevel, TracingMode, VpcConfigResponse,
+};
 
 use super::{GONE, functions};
 use crate::cloud::aws::reader::{Context, Reader, Scope};
@@ -64,11 +67,10 @@ fn shape(function: &FunctionConfiguration) -> Properties {
     let tracing = function.tracing_config().and_then(|tracing| tracing.mode());
     let architectures: Vec<_> = function.architectures().iter().map(Architecture::as_str).collect();
     let layers: Vec<_> = function.layers().iter().map(|layer| layer.arn()).collect();
-    let file_systems = function.file_system_configs().iter().map(|mount| {
-        Properties::new()
-            .set("arn", mount.arn())
-            .set("local_mount_path", mount.local_mount_path())
-    });
+    let file_systems = function
+        .file_system_configs()
+        .iter()
+        .map(|mount| Properties::new().set("arn", mount.arn()).set("local_mount_path", mount.local_mount_path()));
     Properties::new()
         .set("arn", function.function_arn())
         .set("function_name", function.function_name())
@@ -95,7 +97,12 @@ fn shape(function: &FunctionConfiguration) -> Properties {
         .blocks("file_system_config", file_systems)
         .block("image_config", image.map(image_config))
         .block("logging_config", function.logging_config().map(logging))
-        .block("snap_start", snap_start.filter(|on| **on != SnapStartApplyOn::None).map(|on| Properties::new().set("apply_on", on.as_str())))
+        .block(
+            "snap_start",
+            snap_start
+                .filter(|on| **on != SnapStartApplyOn::None)
+                .map(|on| Properties::new().set("apply_on", on.as_str())),
+        )
         .block(
             "tracing_config",
             Some(Properties::new().set("mode", tracing.unwrap_or(&TracingMode::PassThrough).as_str())),

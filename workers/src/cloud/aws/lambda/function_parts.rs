@@ -15,11 +15,7 @@ use crate::cloud::{OrAbsent, Properties, ReadError};
 /// `ListFunctions`; `ListAliases`, `GetFunctionUrlConfig` (for its aliases, too) and `ListFunctionEventInvokeConfigs` for each.
 pub const READER: Reader = Reader {
     service: "lambda",
-    types: &[
-        "aws_lambda_alias",
-        "aws_lambda_function_event_invoke_config",
-        "aws_lambda_function_url",
-    ],
+    types: &["aws_lambda_alias", "aws_lambda_function_event_invoke_config", "aws_lambda_function_url"],
     scope: Scope::Regional,
     read: |cx| Box::pin(read(cx)),
 };
@@ -102,7 +98,8 @@ async fn invoke_configs(cx: &Context, function: &str) -> Result<Vec<Draft>, Read
     if !cx.wants("aws_lambda_function_event_invoke_config") {
         return Ok(parts);
     }
-    let mut configs = cx.lambda().list_function_event_invoke_configs().function_name(function).into_paginator().items().send();
+    let mut configs =
+        cx.lambda().list_function_event_invoke_configs().function_name(function).into_paginator().items().send();
     while let Some(config) = configs.try_next().await? {
         let qualifier = config.function_arn().and_then(qualifier).filter(|of| *of != "$LATEST");
         let id = match qualifier {
@@ -152,9 +149,7 @@ fn shape_invoke(config: &FunctionEventInvokeConfig) -> Properties {
     let destinations = config.destination_config().and_then(|of| {
         let failure = of.on_failure().and_then(|to| to.destination());
         let success = of.on_success().and_then(|to| to.destination());
-        let block = Properties::new()
-            .block("on_failure", target(failure))
-            .block("on_success", target(success));
+        let block = Properties::new().block("on_failure", target(failure)).block("on_success", target(success));
         (failure.is_some() || success.is_some()).then_some(block)
     });
     Properties::new()

@@ -30,9 +30,7 @@ async fn read_one(cx: Context, layer: LayersListItem) -> Result<(), ReadError> {
         let Some(arn) = version.layer_version_arn() else {
             continue;
         };
-        let properties = shape(&version)
-            .set("layer_name", name)
-            .set("layer_arn", layer.layer_arn());
+        let properties = shape(&version).set("layer_name", name).set("layer_arn", layer.layer_arn());
         cx.emit(cx.resource("aws_lambda_layer_version", arn).name(name).properties(properties)).await;
     }
     Ok(())

@@ -45,10 +45,8 @@ async fn read_one(cx: Context, function: FunctionConfiguration) -> Result<(), Re
             let Some((id, properties)) = shape(&statement).filter(|(id, _)| seen.insert(id.clone())) else {
                 continue;
             };
-            let draft = cx
-                .resource("aws_lambda_permission", id)
-                .part_of("aws_lambda_function", name)
-                .properties(properties);
+            let draft =
+                cx.resource("aws_lambda_permission", id).part_of("aws_lambda_function", name).properties(properties);
             cx.emit(draft).await;
         }
     }

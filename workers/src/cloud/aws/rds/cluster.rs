@@ -1,18 +1,17 @@
 //! Database clusters: Aurora and Multi-AZ. Terraform: `aws_rds_cluster`.
 
-use aws_sdk_rds::types::{ClusterScalabilityType, DatabaseInsightsMode, DbCluster, ScalingConfigurationInfo, ServerlessV2ScalingConfigurationInfo};
+use aws_sdk_rds::types::{
+    ClusterScalabilityType, DatabaseInsightsMode, DbCluster, ScalingConfigurationInfo,
+    ServerlessV2ScalingConfigurationInfo,
+};
 
 use super::{is_other_service, master_user_secret, security_groups, tags};
 use crate::cloud::aws::reader::{Context, Reader, Scope};
 use crate::cloud::{Properties, ReadError};
 
 /// `DescribeDBClusters`, which brings everything.
-pub const READER: Reader = Reader {
-    service: "rds",
-    types: &["aws_rds_cluster"],
-    scope: Scope::Regional,
-    read: |cx| Box::pin(read(cx)),
-};
+pub const READER: Reader =
+    Reader { service: "rds", types: &["aws_rds_cluster"], scope: Scope::Regional, read: |cx| Box::pin(read(cx)) };
 
 async fn read(cx: Context) -> Result<(), ReadError> {
     let mut clusters = cx.rds().describe_db_clusters().into_paginator().items().send();
@@ -86,12 +85,10 @@ fn shape(cluster: &DbCluster) -> Properties {
 }
 
 fn scaling(properties: Properties, cluster: &DbCluster) -> Properties {
-    properties
-        .block("scaling_configuration", cluster.scaling_configuration_info().map(first_generation))
-        .block(
-            "serverlessv2_scaling_configuration",
-            cluster.serverless_v2_scaling_configuration().map(second_generation),
-        )
+    properties.block("scaling_configuration", cluster.scaling_configuration_info().map(first_generation)).block(
+        "serverlessv2_scaling_configuration",
+        cluster.serverless_v2_scaling_configuration().map(second_generation),
+    )
 }
 
 fn first_generation(of: &ScalingConfigurationInfo) -> Properties {

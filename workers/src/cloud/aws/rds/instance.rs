@@ -18,7 +18,10 @@ async fn read(cx: Context) -> Result<(), ReadError> {
     let mut instances = cx.rds().describe_db_instances().into_paginator().items().send();
     while let Some(instance) = instances.try_next().await? {
         let deleting = instance.db_instance_status() == Some("deleting");
-        if !deleting && !is_other_service(instance.engine()) && let Some(draft) = draft(&cx, &instance) {
+        if !deleting
+            && !is_other_service(instance.engine())
+            && let Some(draft) = draft(&cx, &instance)
+        {
             cx.emit(draft).await;
         }
     }
@@ -62,10 +65,7 @@ fn common(instance: &DbInstance) -> Properties {
         .told("network_type", instance.network_type())
         .set("performance_insights_enabled", instance.performance_insights_enabled().unwrap_or(false))
         .set("performance_insights_kms_key_id", instance.performance_insights_kms_key_id())
-        .set(
-            "performance_insights_retention_period",
-            instance.performance_insights_retention_period().unwrap_or(0),
-        )
+        .set("performance_insights_retention_period", instance.performance_insights_retention_period().unwrap_or(0))
         .told("publicly_accessible", instance.publicly_accessible())
         .told("storage_encrypted", instance.storage_encrypted())
 }

@@ -1,6 +1,8 @@
 //! Health checks. Terraform: `aws_route53_health_check`.
 
-use aws_sdk_route53::types::{AlarmIdentifier, HealthCheck, HealthCheckConfig, HealthCheckRegion, InsufficientDataHealthStatus, TagResourceType};
+use aws_sdk_route53::types::{
+    AlarmIdentifier, HealthCheck, HealthCheckConfig, HealthCheckRegion, InsufficientDataHealthStatus, TagResourceType,
+};
 
 use super::{TAGGED_AT_ONCE, tags};
 use crate::cloud::aws::reader::{Context, Reader, Scope};
@@ -30,7 +32,8 @@ async fn read(cx: Context) -> Result<(), ReadError> {
                 .tags(tags.remove(check.id()).unwrap_or_default());
             let mut draft = cx.resource("aws_route53_health_check", check.id()).properties(properties);
             if let Some(service) = check.linked_service() {
-                draft = draft.managed_by(format!("made by {}", service.service_principal().unwrap_or("another service")));
+                draft =
+                    draft.managed_by(format!("made by {}", service.service_principal().unwrap_or("another service")));
             }
             cx.emit(draft).await;
         }

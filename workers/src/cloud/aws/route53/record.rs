@@ -5,12 +5,8 @@ use crate::cloud::aws::reader::{Context, Reader, Scope};
 use crate::cloud::{OrAbsent, ReadError};
 
 /// `ListHostedZones`; `ListResourceRecordSets` for each.
-pub const READER: Reader = Reader {
-    service: "route53",
-    types: &["aws_route53_record"],
-    scope: Scope::Global,
-    read: |cx| Box::pin(read(cx)),
-};
+pub const READER: Reader =
+    Reader { service: "route53", types: &["aws_route53_record"], scope: Scope::Global, read: |cx| Box::pin(read(cx)) };
 
 async fn read(cx: Context) -> Result<(), ReadError> {
     let pages = cx.route53().list_hosted_zones().into_paginator().items().send();
