@@ -2,17 +2,23 @@
 
 use crate::config::Database;
 use crate::postgres::{Durability, Embedded, Options};
+use crate::shutdown::Shutdown;
 use anyhow::{Context as _, Result, bail};
 use jobs::schema;
-use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{PgConnection, PgPool};
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
+use std::process::ExitCode;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// How long a query waits for a free connection before it fails.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How often the embedded server is looked after.
+const LOOK_AFTER: Duration = Duration::from_secs(2);
 
 /// An open database, and the embedded server behind it if it is ours.
 #[derive(Debug)]
@@ -31,6 +37,8 @@ pub enum Schema {
     Require,
     /// Apply them if the database is the embedded one, which is nobody else's; refuse otherwise.
     Own,
+    /// Apply them: `plumbline up` is alone, or asked to take charge.
+    Apply,
     /// Leave them alone; the command deals with them itself.
     Ignore,
 }
@@ -65,17 +73,35 @@ impl Store {
         }
     }
 
+    /// Opens the database for one piece of work on one connection, and closes it again however the work went.
+    ///
+    /// # Errors
+    /// As [`Store::open`], and the work's own.
+    pub async fn with<T>(
+        config: &Database,
+        schema: Schema,
+        work: impl AsyncFnOnce(&mut PgConnection) -> Result<T>,
+    ) -> Result<T> {
+        let store = Self::open(config, schema, 1).await?;
+        let result = match store.pool.acquire().await {
+            Ok(mut conn) => work(&mut conn).await,
+            Err(error) => Err(error).context("cannot reach the database"),
+        };
+        store.close().await?;
+        result
+    }
+
     async fn check(&self, schema: Schema) -> Result<()> {
         let mut conn = self.pool.acquire().await.context("cannot reach the database")?;
         let pending = match schema {
             Schema::Ignore => return Ok(()),
-            Schema::Own | Schema::Require => schema::pending(&mut conn).await?,
+            Schema::Apply | Schema::Own | Schema::Require => schema::pending(&mut conn).await?,
         };
         drop(conn);
         if pending.is_empty() {
             return Ok(());
         }
-        if schema == Schema::Own && self.embedded.is_some() {
+        if schema == Schema::Apply || (schema == Schema::Own && self.embedded.is_some()) {
             schema::migrate(&self.connect_options()?).await?;
             return Ok(());
         }
@@ -101,17 +127,38 @@ impl Store {
         self.embedded.is_some()
     }
 
-    /// Starts the embedded server again if it has died.
+    /// Starts the parts of a role, waits until they have ended, and closes the database after them. Exit status 0 means that
+    /// the process was told to stop and did so cleanly.
     ///
     /// # Errors
-    /// A server that does not start.
-    pub async fn revive(&mut self) -> Result<()> {
-        if let Some(embedded) = &mut self.embedded
-            && embedded.revive().await?
-        {
-            tracing::warn!("the embedded postgres had died and was started again");
+    /// A part that could not be started, or failed.
+    pub async fn serve(self, shutdown: &Shutdown, start: impl AsyncFnOnce(&Self) -> Result<()>) -> Result<ExitCode> {
+        let started = start(&self).await;
+        if started.is_err() {
+            shutdown.soft().cancel();
         }
-        Ok(())
+        let ended = CancellationToken::new();
+        let keeper = tokio::spawn(self.keep(ended.clone()));
+        let clean = shutdown.finished().await;
+        ended.cancel();
+        keeper.await?.close().await?;
+        started?;
+        Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+
+    /// Keeps the embedded server running until `stop`, and hands itself back: a server that dies is started again.
+    async fn keep(mut self, stop: CancellationToken) -> Self {
+        let Some(embedded) = &mut self.embedded else {
+            return self;
+        };
+        while stop.run_until_cancelled(tokio::time::sleep(LOOK_AFTER)).await.is_some() {
+            match embedded.revive().await {
+                Ok(true) => tracing::warn!("the embedded postgres had died and was started again"),
+                Ok(false) => {}
+                Err(error) => tracing::error!(%error, "the embedded postgres has died and does not start"),
+            }
+        }
+        self
     }
 
     /// Closes the connections and gives up the embedded server, which its last user stops.

@@ -3,7 +3,9 @@
 //! stdout is data, stderr is talk. Exit status: 0 done, 1 failed, 2 wrong usage; a command may have others of its own and
 //! says so in its help.
 
-use crate::commands::{completions, doctor, drift, migrate, up};
+use crate::commands::{
+    api, completions, demo, doctor, drift, key, migrate, openapi, operator, org, scheduler, token, up,
+};
 use crate::config::Telemetry;
 use crate::telemetry::{self, Talk};
 use anyhow::{Context as _, Result};
@@ -28,8 +30,16 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Up(up::Args),
+    Demo(demo::Args),
+    Api(api::Args),
+    Scheduler(scheduler::Args),
     Migrate(migrate::Args),
+    Org(org::Args),
+    Key(key::Args),
+    Operator(operator::Args),
+    Token(token::Args),
     Drift(drift::Args),
+    Openapi(openapi::Args),
     Doctor(doctor::Args),
     Completions(completions::Args),
 }
@@ -38,7 +48,7 @@ impl Command {
     /// How much the command logs when nothing else is asked for.
     fn talk(&self) -> Talk {
         match self {
-            Self::Up(_) => Talk::Running,
+            Self::Up(_) | Self::Api(_) | Self::Scheduler(_) => Talk::Running,
             _ => Talk::OneShot,
         }
     }
@@ -68,7 +78,15 @@ fn dispatch(command: Command) -> Result<ExitCode> {
     match command {
         Command::Completions(args) => Ok(completions::run(&args)),
         Command::Drift(args) => drift::run(&args),
+        Command::Openapi(args) => openapi::run(&args),
         Command::Up(args) => block_on(up::run(args)),
+        Command::Demo(args) => block_on(demo::run(args)),
+        Command::Scheduler(args) => block_on(scheduler::run(args)),
+        Command::Api(args) => block_on(api::run(args)),
+        Command::Org(args) => block_on(org::run(args)),
+        Command::Key(args) => block_on(key::run(args)),
+        Command::Operator(args) => block_on(operator::run(args)),
+        Command::Token(args) => block_on(token::run(args)),
         Command::Migrate(args) => block_on(migrate::run(args)),
         Command::Doctor(args) => block_on(doctor::run(args)),
     }

@@ -10,5 +10,6 @@ pub mod config;
 mod output;
 pub mod postgres;
 mod render;
+mod roles;
 pub mod shutdown;
 pub mod telemetry;

@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
+use ::drift::LiveResource;
 use ::drift::compare::{Declarations, Report, Settings};
 use ::drift::rules::{Catalogue, OrgRules, Policy};
 use ::drift::sensitive::SensitiveKey;
 use ::drift::state::{self, Limits};
-use ::drift::LiveResource;
 use anyhow::{Context as _, Result, anyhow};
 
 use crate::render;

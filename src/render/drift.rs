@@ -45,7 +45,9 @@ pub fn print(out: &mut impl Write, report: &Report) -> io::Result<()> {
 
 /// What a resource is called: its address, or its type and id.
 fn label(item: &Item) -> String {
-    item.address.clone().unwrap_or_else(|| format!("{} {}", item.provider_type, item.provider_resource_id.as_deref().unwrap_or("?")))
+    item.address
+        .clone()
+        .unwrap_or_else(|| format!("{} {}", item.provider_type, item.provider_resource_id.as_deref().unwrap_or("?")))
 }
 
 fn headline(item: &Item, width: usize) -> String {
@@ -111,14 +113,22 @@ fn summary(out: &mut impl Write, report: &Report) -> io::Result<()> {
     writeln!(
         out,
         "{} declared, {} live: {} matched, {} changed, {} missing, {} extra. Coverage {:.1} %, risk {risk}.",
-        c.total_iac, c.total_live, c.matched_count, c.changed_count, c.missing_count, c.extra_count, report.coverage_pct
+        c.total_iac,
+        c.total_live,
+        c.matched_count,
+        c.changed_count,
+        c.missing_count,
+        c.extra_count,
+        report.coverage_pct
     )?;
     if c.unchecked_count > 0 {
-        let types: Vec<String> = report.unchecked_types.iter().map(|(name, count)| format!("{name} ({count})")).collect();
+        let types: Vec<String> =
+            report.unchecked_types.iter().map(|(name, count)| format!("{name} ({count})")).collect();
         writeln!(out, "{} not checked, because nothing reads their types: {}.", c.unchecked_count, types.join(", "))?;
     }
     if c.unknown_count > 0 {
-        let reasons: Vec<String> = report.unknown_reasons.iter().map(|(reason, count)| format!("{reason} ({count})")).collect();
+        let reasons: Vec<String> =
+            report.unknown_reasons.iter().map(|(reason, count)| format!("{reason} ({count})")).collect();
         writeln!(out, "{} unknown: {}.", c.unknown_count, reasons.join("; "))?;
     }
     if c.parse_failure_count > 0 {
@@ -149,12 +159,14 @@ mod tests {
 
     #[test]
     fn each_kind_has_its_part_and_the_worst_comes_first() {
-        let text = printed(json!({"coverage_pct": 66.7, "risk_level": "critical", "total_iac": 3, "total_live": 3, "matched_count": 1,
+        let text = printed(
+            json!({"coverage_pct": 66.7, "risk_level": "critical", "total_iac": 3, "total_live": 3, "matched_count": 1,
             "changed_count": 2, "missing_count": 0, "extra_count": 1, "unchecked_count": 2, "unchecked_types": {"random_id": 2}, "items": [
                 item("changed", Some("aws_vpc.a"), "low", json!([{"path": "tags.Owner", "declared": null, "live": "jdoe", "sensitive": false}])),
                 item("changed", Some("aws_vpc.b"), "critical", json!([{"path": "ingress", "declared": [], "live": [{"from_port": 22}], "sensitive": false},
                     {"path": "password", "declared": null, "live": null, "sensitive": true}])),
-                item("extra", None, "medium", json!([]))]}));
+                item("extra", None, "medium", json!([]))]}),
+        );
         assert_eq!(
             text,
             "CHANGED 2  (declared and live, but different: declared → live)\n\
@@ -169,7 +181,9 @@ mod tests {
 
     #[test]
     fn no_drift_is_said() {
-        let text = printed(json!({"coverage_pct": 100.0, "risk_level": "none", "total_iac": 1, "total_live": 1, "matched_count": 1, "items": []}));
+        let text = printed(
+            json!({"coverage_pct": 100.0, "risk_level": "none", "total_iac": 1, "total_live": 1, "matched_count": 1, "items": []}),
+        );
         assert!(text.starts_with("No drift.\n1 declared, 1 live: 1 matched"), "{text}");
     }
 }

@@ -22,7 +22,9 @@ pub(super) fn brief(value: &Value) -> String {
 /// Inside another value, where a blank or comma in a string would mislead.
 fn inner(value: &Value) -> String {
     match value {
-        Value::String(text) if text.is_empty() || text.contains([' ', ',', '[', ']', '{', '}', '"']) => value.to_string(),
+        Value::String(text) if text.is_empty() || text.contains([' ', ',', '[', ']', '{', '}', '"']) => {
+            value.to_string()
+        }
         other => brief(other),
     }
 }
@@ -42,7 +44,8 @@ fn is_silent(value: &Value) -> bool {
 pub(super) fn parts(declared: &Value, live: &Value) -> (Vec<String>, Vec<String>) {
     let (d, l) = (elements(declared), elements(live));
     let (in_d, in_l): (BTreeSet<&String>, BTreeSet<&String>) = (d.iter().collect(), l.iter().collect());
-    let only = |a: &[String], b: &BTreeSet<&String>| a.iter().filter(|part| !b.contains(part)).cloned().collect::<Vec<_>>();
+    let only =
+        |a: &[String], b: &BTreeSet<&String>| a.iter().filter(|part| !b.contains(part)).cloned().collect::<Vec<_>>();
     let (d_only, l_only) = (only(&d, &in_l), only(&l, &in_d));
     if d_only.is_empty() && l_only.is_empty() { (d, l) } else { (d_only, l_only) }
 }
@@ -75,7 +78,10 @@ mod tests {
             (json!(""), "\"\""),
             (json!("a b"), "a b"),
             (json!(["a b", "c", 1]), "[\"a b\", c, 1]"),
-            (json!({"from_port": 22, "self": false, "cidr_blocks": ["0.0.0.0/0"], "description": ""}), "{cidr_blocks=[0.0.0.0/0] from_port=22}"),
+            (
+                json!({"from_port": 22, "self": false, "cidr_blocks": ["0.0.0.0/0"], "description": ""}),
+                "{cidr_blocks=[0.0.0.0/0] from_port=22}",
+            ),
         ] {
             assert_eq!(brief(&value), want);
         }

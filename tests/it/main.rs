@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking, in its helpers too")]
 
+mod admin;
 mod cli;
 mod cloud_faults;
 mod drift_fixtures;
@@ -10,3 +11,4 @@ mod queue;
 mod schema;
 mod support;
 mod tidy;
+mod up;

@@ -31,7 +31,9 @@ pub fn write(res: &mut Response, context: &Context) {
         number(headers, "ratelimit-limit", u64::from(allowance.limit));
         number(headers, "ratelimit-remaining", u64::from(allowance.remaining));
         number(headers, "x-ratelimit-remaining", u64::from(allowance.remaining));
-        number(headers, "ratelimit-reset", allowance.full_in.as_secs());
+        // Rounded up: whoever waits so long finds the bucket full.
+        let full_in = allowance.full_in.as_secs() + u64::from(allowance.full_in.subsec_nanos() > 0);
+        number(headers, "ratelimit-reset", full_in);
     }
 }
 

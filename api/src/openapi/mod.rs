@@ -11,7 +11,7 @@ use salvo::handler;
 use salvo::http::ResBody;
 use salvo::http::header::{self, HeaderValue};
 use salvo::oapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme};
-use salvo::oapi::{Info, License, OpenApi, PathItemType, SecurityScheme, Tag};
+use salvo::oapi::{Info, License, OpenApi, Operation, PathItemType, RefOr, SecurityScheme, Tag};
 use salvo::prelude::{Response, Router};
 use serde_json::json;
 
@@ -24,7 +24,7 @@ const DESCRIPTION: &str = "Plumbline tells where clouds no longer match their Te
     Errors are `application/problem+json`; `error_class` is stable, `error` is for people. Lists take `limit` and `offset`. What \
     takes long answers 202 with a `Location` to poll. Every POST that creates takes an `Idempotency-Key`.";
 
-/// Tags with what they are about, in the order of the document.
+/// Tags with what they are about.
 const TAGS: [(&str, &str); 8] = [
     ("service", "Whether the service lives, and who you are."),
     ("orgs", "Organisations: the tenants."),
@@ -56,6 +56,7 @@ pub fn document() -> OpenApi {
         .merge_router(&routes::described());
     for item in document.paths.values_mut() {
         for (method, operation) in item.operations.iter_mut() {
+            describe_success(operation);
             if let Some(permission) = operation.extensions.get_mut("x-permission") {
                 let reads = matches!(method, PathItemType::Get | PathItemType::Head);
                 permission["scope"] = json!(if reads { "read" } else { "write" });
@@ -63,6 +64,15 @@ pub fn document() -> OpenApi {
         }
     }
     document
+}
+
+/// The library's words for a JSON answer say nothing.
+fn describe_success(operation: &mut Operation) {
+    if let Some(RefOr::Type(response)) = operation.responses.get_mut("200")
+        && response.description == "Response with json format data"
+    {
+        "Success".clone_into(&mut response.description);
+    }
 }
 
 /// The document as it is served and committed: sorted, indented, with a newline at its end.

@@ -30,6 +30,10 @@ const TAKEN: &[Taken] = &[
     },
 ];
 
+/// SQLSTATEs of a database that is on its way down or up, is full of connections, or gave up on this transaction in favour
+/// of another: trying again helps.
+const PASSING: [&str; 7] = ["57P01", "57P02", "57P03", "57014", "53300", "40001", "40P01"];
+
 /// SQLSTATE `character_not_in_repertoire`: a NUL in a text.
 const NUL_IN_TEXT: &str = "22021";
 /// SQLSTATE `untranslatable_character`: a NUL in a JSON document.
@@ -38,16 +42,21 @@ const NUL_IN_JSON: &str = "22P05";
 impl From<sqlx::Error> for Problem {
     fn from(error: sqlx::Error) -> Self {
         match &error {
-            sqlx::Error::Database(refusal) => refused(refusal.as_ref()).unwrap_or_else(|| Self::internal(error)),
-            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => {
-                tracing::error!(%error, "database cannot be reached");
-                Self::Unavailable {
-                    class: "database_unavailable",
-                    message: "the database cannot be reached at the moment: try again",
-                }
+            sqlx::Error::Database(refusal) if refusal.code().is_some_and(|code| PASSING.contains(&&*code)) => {
+                unavailable(&error)
             }
+            sqlx::Error::Database(refusal) => refused(refusal.as_ref()).unwrap_or_else(|| Self::internal(error)),
+            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => unavailable(&error),
             _ => Self::internal(error),
         }
+    }
+}
+
+fn unavailable(error: &sqlx::Error) -> Problem {
+    tracing::error!(%error, "database cannot be used");
+    Problem::Unavailable {
+        class: "database_unavailable",
+        message: "the database cannot be reached at the moment: try again",
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::io;
 use std::str::FromStr;
+use std::time::Duration;
 
 use bytes::Bytes;
-use futures::{Stream, TryStreamExt as _};
+use futures::{Stream, StreamExt as _, TryStreamExt as _, future};
 use salvo::extract::{Extractible, Metadata};
 use salvo::http::{ParseError, StatusCode, header};
 use salvo::oapi::{Components, Content, EndpointArgRegister, Operation, RequestBody, Required, ToSchema};
@@ -16,6 +17,10 @@ use crate::problem::{self, FieldError, Problem};
 
 /// Most bytes of a body where a route does not say otherwise.
 pub const DEFAULT_BODY_LIMIT: usize = 64 * 1024;
+
+/// Most bytes that are read only to be thrown away, and for how long.
+const DISCARDED: usize = 16 << 20;
+const DISCARDING: Duration = Duration::from_secs(2);
 
 /// A JSON body of at most `LIMIT` bytes. What does not parse, does not fit `T` or has fields that `T` does not know is 400
 /// with the field's path; what fits but is not valid is for the handler to say (422).
@@ -46,6 +51,7 @@ pub async fn read_body(req: &mut Request, limit: usize) -> Result<Bytes, Problem
     let announced =
         req.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > limit as u64) {
+        discard(req).await;
         return Err(Problem::TooLarge { limit });
     }
     match req.payload_with_max_size(limit).await {
@@ -67,12 +73,35 @@ pub fn stream_body(req: &mut Request, limit: usize) -> Result<impl Stream<Item =
     if announced.is_some_and(|length| length > limit as u64) {
         return Err(Problem::TooLarge { limit });
     }
-    Ok(req.take_body().into_data_stream().map_err(io::Error::other))
+    // Trailers are no data.
+    let data = req.take_body().try_filter_map(|frame| future::ready(Ok(frame.into_data().ok())));
+    Ok(data.map_err(io::Error::other))
 }
 
 /// What the client says it will send.
 fn content_length(req: &Request) -> Option<u64> {
     req.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// Lets a client finish sending what will be refused: closing at once would reset the connection, and the client would
+/// never see the answer. One that asked first (`Expect: 100-continue`) is not sent the go-ahead.
+async fn discard(req: &mut Request) {
+    if req.headers().contains_key(header::EXPECT) {
+        return;
+    }
+    let mut body = req.take_body();
+    let mut left = DISCARDED;
+    let drain = async {
+        while let Some(Ok(frame)) = body.next().await {
+            match left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) {
+                Some(rest) => left = rest,
+                None => return,
+            }
+        }
+    };
+    if tokio::time::timeout(DISCARDING, drain).await.is_err() {
+        tracing::debug!("client still sends what was refused");
+    }
 }
 
 fn require_json(req: &Request) -> Result<(), Problem> {
@@ -94,6 +123,10 @@ fn require_json(req: &Request) -> Result<(), Problem> {
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    // Structs would be read from arrays too, by the order of their fields.
+    if bytes.trim_ascii_start().first() == Some(&b'[') {
+        return Err(Problem::bad_request("invalid_body", "the body must be a JSON object and is an array"));
+    }
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();
@@ -190,5 +223,17 @@ mod tests {
             let (class, field) = problem(text);
             assert_eq!((class.as_str(), field), ("malformed_json", None));
         }
+    }
+
+    #[test]
+    fn an_array_is_no_object_even_if_its_items_fit() {
+        assert_eq!(problem(b" [[]]"), ("invalid_body".to_owned(), None));
+    }
+
+    #[test]
+    fn brackets_without_end_do_not_exhaust_the_stack() {
+        let deep = [br#"{"inner":"#.as_slice(), &b"[".repeat(100_000)].concat();
+        let (class, _) = problem(&deep);
+        assert_eq!(class, "invalid_body");
     }
 }

@@ -2,7 +2,8 @@
 
 use aws_sdk_dynamodb::types::{
     GlobalSecondaryIndexDescription, KeySchemaElement, KeyType, LocalSecondaryIndexDescription, OnDemandThroughput,
-    PointInTimeRecoveryDescription, PointInTimeRecoveryStatus, Projection, SseDescription, SseStatus, TableDescription,
+    PointInTimeRecoveryDescription, PointInTimeRecoveryStatus, Projection, ProjectionType,
+    ProvisionedThroughputDescription, SseDescription, SseStatus, StreamSpecification, StreamViewType, TableDescription,
     TimeToLiveDescription, TimeToLiveStatus,
 };
 
@@ -16,9 +17,7 @@ pub(super) fn table(table: &TableDescription) -> Properties {
     let throughput = table.provisioned_throughput();
     let stream = table.stream_specification();
     let attributes = table.attribute_definitions().iter().map(|attribute| {
-        Properties::new()
-            .set("name", attribute.attribute_name())
-            .set("type", attribute.attribute_type().as_str())
+        Properties::new().set("name", attribute.attribute_name()).set("type", attribute.attribute_type().as_str())
     });
     let mut properties = Properties::new()
         .set("arn", table.table_arn())
@@ -30,11 +29,11 @@ pub(super) fn table(table: &TableDescription) -> Properties {
         .set("deletion_protection_enabled", table.deletion_protection_enabled().unwrap_or(false))
         .set("hash_key", key(table.key_schema(), &KeyType::Hash))
         .set("range_key", key(table.key_schema(), &KeyType::Range))
-        .told("read_capacity", throughput.and_then(|units| units.read_capacity_units()))
-        .told("write_capacity", throughput.and_then(|units| units.write_capacity_units()))
+        .told("read_capacity", throughput.and_then(ProvisionedThroughputDescription::read_capacity_units))
+        .told("write_capacity", throughput.and_then(ProvisionedThroughputDescription::write_capacity_units))
         .block("on_demand_throughput", table.on_demand_throughput().map(on_demand))
-        .set("stream_enabled", stream.is_some_and(|stream| stream.stream_enabled()))
-        .set("stream_view_type", stream.and_then(|stream| stream.stream_view_type()).map(|view| view.as_str()))
+        .set("stream_enabled", stream.is_some_and(StreamSpecification::stream_enabled))
+        .set("stream_view_type", stream.and_then(|stream| stream.stream_view_type()).map(StreamViewType::as_str))
         .block("server_side_encryption", table.sse_description().map(encryption))
         .blocks("global_secondary_index", table.global_secondary_indexes().iter().map(global_index))
         .blocks("local_secondary_index", table.local_secondary_indexes().iter().map(local_index));
@@ -57,7 +56,7 @@ pub(super) fn recovery(description: Option<&PointInTimeRecoveryDescription>) -> 
     let status = description.and_then(|description| description.point_in_time_recovery_status());
     Properties::new()
         .set("enabled", status == Some(&PointInTimeRecoveryStatus::Enabled))
-        .told("recovery_period_in_days", description.and_then(|description| description.recovery_period_in_days()))
+        .told("recovery_period_in_days", description.and_then(PointInTimeRecoveryDescription::recovery_period_in_days))
 }
 
 fn global_index(index: &GlobalSecondaryIndexDescription) -> Properties {
@@ -67,8 +66,8 @@ fn global_index(index: &GlobalSecondaryIndexDescription) -> Properties {
         .set("name", index.index_name())
         .set("hash_key", key(index.key_schema(), &KeyType::Hash))
         .set("range_key", key(index.key_schema(), &KeyType::Range))
-        .set("read_capacity", units(throughput.and_then(|throughput| throughput.read_capacity_units())))
-        .set("write_capacity", units(throughput.and_then(|throughput| throughput.write_capacity_units())))
+        .set("read_capacity", units(throughput.and_then(ProvisionedThroughputDescription::read_capacity_units)))
+        .set("write_capacity", units(throughput.and_then(ProvisionedThroughputDescription::write_capacity_units)))
         .block("on_demand_throughput", index.on_demand_throughput().map(on_demand))
 }
 
@@ -81,7 +80,7 @@ fn local_index(index: &LocalSecondaryIndexDescription) -> Properties {
 fn projected(projection: Option<&Projection>) -> Properties {
     let projection_type = projection.and_then(|projection| projection.projection_type());
     Properties::new()
-        .set("projection_type", projection_type.map(|kind| kind.as_str()))
+        .set("projection_type", projection_type.map(ProjectionType::as_str))
         .set("non_key_attributes", projection.map_or(&[][..], |projection| projection.non_key_attributes()))
 }
 
@@ -98,16 +97,15 @@ fn encryption(description: &SseDescription) -> Properties {
 }
 
 fn key<'a>(schema: &'a [KeySchemaElement], kind: &KeyType) -> Option<&'a str> {
-    schema
-        .iter()
-        .find(|element| element.key_type() == kind)
-        .map(|element| element.attribute_name())
+    schema.iter().find(|element| element.key_type() == kind).map(KeySchemaElement::attribute_name)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_sdk_dynamodb::types::{BillingMode, BillingModeSummary, ReplicaDescription, SseType, StreamSpecification, StreamViewType};
+    use aws_sdk_dynamodb::types::{
+        BillingMode, BillingModeSummary, ReplicaDescription, SseType, StreamSpecification, StreamViewType,
+    };
     use serde_json::json;
 
     #[test]

@@ -1,6 +1,6 @@
 //! Tables. Terraform: `aws_dynamodb_table`.
 
-use aws_sdk_dynamodb::types::{Tag, TableStatus};
+use aws_sdk_dynamodb::types::{TableStatus, Tag};
 
 use super::shape;
 use crate::cloud::aws::reader::{Context, Reader, Scope};
@@ -25,9 +25,8 @@ async fn read(cx: Context) -> Result<(), ReadError> {
     let mut names = pages.collect::<Result<Vec<_>, _>>().await?;
     names.retain(|name| cx.only().is_none_or(|only| only == name));
     cx.for_each(names, |cx, name| async move {
-        match properties(&cx, &name).await.or_absent(GONE)?.flatten() {
-            Some(properties) => cx.emit(cx.resource("aws_dynamodb_table", name).properties(properties)).await,
-            None => {}
+        if let Some(properties) = properties(&cx, &name).await.or_absent(GONE)?.flatten() {
+            cx.emit(cx.resource("aws_dynamodb_table", name).properties(properties)).await;
         }
         Ok(())
     })
@@ -47,9 +46,8 @@ async fn properties(cx: &Context, name: &str) -> Result<Option<Properties>, Read
     let time_to_live = client.describe_time_to_live().table_name(name).send().await?;
     let backups = client.describe_continuous_backups().table_name(name).send().await?;
     let tags = tags(cx, arn).await?;
-    let recovery = backups
-        .continuous_backups_description()
-        .and_then(|backups| backups.point_in_time_recovery_description());
+    let recovery =
+        backups.continuous_backups_description().and_then(|backups| backups.point_in_time_recovery_description());
     let properties = shape::table(table)
         .block("ttl", Some(shape::time_to_live(time_to_live.time_to_live_description())))
         .block("point_in_time_recovery", Some(shape::recovery(recovery)))

@@ -1,15 +1,21 @@
 //! Customer managed keys. Terraform: `aws_kms_key`, `aws_kms_replica_key`, `aws_kms_external_key`.
 //!
 //! A key that is scheduled for deletion counts as gone, as it does for Terraform. AWS managed keys are emitted (a declared
-//! alias may point at one) without asking for their policy, rotation and tags.
+//! alias may point at one) without asking anything about them.
+
+use std::collections::HashSet;
 
 use aws_sdk_kms::operation::get_key_rotation_status::GetKeyRotationStatusOutput;
-use aws_sdk_kms::types::{KeyManagerType, KeyMetadata, KeySpec, KeyState, MultiRegionKeyType, OriginType};
+use aws_sdk_kms::types::{
+    ExpirationModelType, KeyManagerType, KeyMetadata, KeySpec, KeyState, KeyUsageType, MultiRegionKeyType, OriginType,
+};
 
+use super::is_managed_alias;
 use crate::cloud::aws::reader::{Context, Draft, Reader, Scope};
 use crate::cloud::{OrAbsent, Properties, ReadError};
 
-/// `ListKeys`, `DescribeKey`; `GetKeyPolicy`, `GetKeyRotationStatus` and `ListResourceTags` for each customer managed one.
+/// `ListAliases` (which keys are AWS's), `ListKeys`; `DescribeKey`, `GetKeyPolicy`, `GetKeyRotationStatus` and `ListResourceTags` for each of the
+/// others.
 pub const READER: Reader = Reader {
     service: "kms",
     types: &["aws_kms_external_key", "aws_kms_key", "aws_kms_replica_key"],
@@ -23,12 +29,21 @@ const GONE: &[&str] = &["NotFoundException"];
 const NO_ROTATION: &[&str] = &["UnsupportedOperationException", "KMSInvalidStateException"];
 
 async fn read(cx: Context) -> Result<(), ReadError> {
+    let pages = cx.kms().list_aliases().into_paginator().items().send();
+    let aliases = pages.collect::<Result<Vec<_>, _>>().await?;
+    let managed: HashSet<_> = aliases
+        .into_iter()
+        .filter(|alias| alias.alias_name().is_some_and(is_managed_alias))
+        .filter_map(|alias| alias.target_key_id)
+        .collect();
     let pages = cx.kms().list_keys().into_paginator().items().send();
     let keys = pages.collect::<Result<Vec<_>, _>>().await?;
-    let ids = keys
-        .into_iter()
-        .filter_map(|key| key.key_id)
-        .filter(|id| cx.only().is_none_or(|only| only == id));
+    let ids = keys.into_iter().filter_map(|key| key.key_id).filter(|id| cx.only().is_none_or(|only| only == id));
+    let (managed, ids): (Vec<_>, Vec<_>) = ids.partition(|id| managed.contains(id));
+    for id in managed {
+        let properties = Properties::new().set("arn", cx.arn("kms", format!("key/{id}"))).set("key_id", &id);
+        cx.emit(cx.resource("aws_kms_key", id).properties(properties).managed_by("AWS managed key")).await;
+    }
     cx.for_each(ids, |cx, id| async move {
         if let Some(draft) = read_one(&cx, &id).await.or_absent(GONE)?.flatten() {
             cx.emit(draft).await;
@@ -57,17 +72,13 @@ async fn read_one(cx: &Context, id: &str) -> Result<Option<Draft>, ReadError> {
         None
     };
     let (provider_type, properties) = shape(key, rotation.as_ref());
-    let properties = properties
-        .set("policy", policy.policy())
-        .tags(tags.iter().map(|tag| (tag.tag_key(), tag.tag_value())));
+    let properties =
+        properties.set("policy", policy.policy()).tags(tags.iter().map(|tag| (tag.tag_key(), tag.tag_value())));
     Ok(Some(cx.resource(provider_type, id).properties(properties)))
 }
 
 fn is_gone(key: &KeyMetadata) -> bool {
-    matches!(
-        key.key_state(),
-        Some(KeyState::PendingDeletion | KeyState::PendingReplicaDeletion)
-    )
+    matches!(key.key_state(), Some(KeyState::PendingDeletion | KeyState::PendingReplicaDeletion))
 }
 
 /// Only symmetric keys whose material KMS makes are rotated by it.
@@ -80,16 +91,17 @@ fn common(key: &KeyMetadata) -> Properties {
         .set("arn", key.arn())
         .set("description", key.description())
         .set("key_id", key.key_id())
-        .set("key_usage", key.key_usage().map(|usage| usage.as_str()))
+        .set("key_usage", key.key_usage().map(KeyUsageType::as_str))
 }
 
 /// Terraform's type of the key and its attributes, without policy and tags.
 fn shape(key: &KeyMetadata, rotation: Option<&GetKeyRotationStatusOutput>) -> (&'static str, Properties) {
-    let rotates = rotation.is_some_and(|rotation| rotation.key_rotation_enabled());
-    let spec = key.key_spec().map(|spec| spec.as_str());
-    let replicated = key
-        .multi_region_configuration()
-        .filter(|of| of.multi_region_key_type() == Some(&MultiRegionKeyType::Replica));
+    let rotates = rotation.is_some_and(GetKeyRotationStatusOutput::key_rotation_enabled);
+    let spec = key.key_spec().map(KeySpec::as_str);
+    let replicated = key.multi_region_configuration().filter(|of| {
+        let primary = of.primary_key().and_then(|primary| primary.arn());
+        of.multi_region_key_type() == Some(&MultiRegionKeyType::Replica) && primary != key.arn()
+    });
     if let Some(replica) = replicated.filter(|_| key.origin() == Some(&OriginType::AwsKms)) {
         let properties = common(key)
             .set("enabled", key.enabled())
@@ -101,8 +113,8 @@ fn shape(key: &KeyMetadata, rotation: Option<&GetKeyRotationStatusOutput>) -> (&
     if key.origin() == Some(&OriginType::External) {
         let properties = common(key)
             .set("enabled", key.enabled())
-            .set("expiration_model", key.expiration_model().map(|model| model.as_str()))
-            .set("key_state", key.key_state().map(|state| state.as_str()))
+            .set("expiration_model", key.expiration_model().map(ExpirationModelType::as_str))
+            .set("key_state", key.key_state().map(KeyState::as_str))
             .set("multi_region", key.multi_region().unwrap_or(false));
         return ("aws_kms_external_key", properties);
     }
@@ -112,7 +124,7 @@ fn shape(key: &KeyMetadata, rotation: Option<&GetKeyRotationStatusOutput>) -> (&
         .set("enable_key_rotation", rotates)
         .set("is_enabled", key.enabled())
         .set("multi_region", key.multi_region().unwrap_or(false))
-        .told("rotation_period_in_days", rotation.and_then(|rotation| rotation.rotation_period_in_days()))
+        .told("rotation_period_in_days", rotation.and_then(GetKeyRotationStatusOutput::rotation_period_in_days))
         .set("xks_key_id", key.xks_key_configuration().and_then(|external| external.id()));
     ("aws_kms_key", properties)
 }
@@ -153,10 +165,7 @@ mod tests {
             .build();
         let (provider_type, properties) = shape(&key().multi_region_configuration(of).build()?, None);
         assert_eq!(provider_type, "aws_kms_replica_key");
-        assert_eq!(
-            properties.get("primary_key_arn"),
-            Some(&json!("arn:aws:kms:us-east-1:123456789012:key/mrk-1"))
-        );
+        assert_eq!(properties.get("primary_key_arn"), Some(&json!("arn:aws:kms:us-east-1:123456789012:key/mrk-1")));
         let (provider_type, properties) = shape(&key().origin(OriginType::External).build()?, None);
         assert_eq!(provider_type, "aws_kms_external_key");
         assert_eq!(properties.get("enabled"), Some(&json!(true)));
@@ -166,10 +175,8 @@ mod tests {
 
     #[test]
     fn the_rotation_period_is_told_only_while_it_rotates() -> Outcome {
-        let rotation = GetKeyRotationStatusOutput::builder()
-            .key_rotation_enabled(true)
-            .rotation_period_in_days(180)
-            .build();
+        let rotation =
+            GetKeyRotationStatusOutput::builder().key_rotation_enabled(true).rotation_period_in_days(180).build();
         let (_, properties) = shape(&key().build()?, Some(&rotation));
         assert_eq!(properties.get("enable_key_rotation"), Some(&json!(true)));
         assert_eq!(properties.get("rotation_period_in_days"), Some(&json!(180)));

@@ -1,6 +1,9 @@
 //! What feeds a function: queues, streams and brokers. Terraform: `aws_lambda_event_source_mapping`.
 
-use aws_sdk_lambda::types::EventSourceMappingConfiguration;
+use aws_sdk_lambda::types::{
+    EventSourceMappingConfiguration, EventSourceMappingMetric, EventSourcePosition, FullDocument, FunctionResponseType,
+    ScalingConfig, SourceAccessType,
+};
 
 use super::GONE;
 use crate::cloud::aws::reader::{Context, Reader, Scope};
@@ -41,15 +44,12 @@ fn shape(mapping: &EventSourceMappingConfiguration) -> Properties {
         Some("Disabled" | "Disabling") => Some(false),
         _ => None,
     };
-    let failure = mapping
-        .destination_config()
-        .and_then(|to| to.on_failure())
-        .and_then(|to| to.destination());
+    let failure = mapping.destination_config().and_then(|to| to.on_failure()).and_then(|to| to.destination());
     let failure = failure.map(|arn| {
         let target = Properties::new().set("destination_arn", arn);
         Properties::new().block("on_failure", Some(target))
     });
-    let responses: Vec<_> = mapping.function_response_types().iter().map(|kind| kind.as_str()).collect();
+    let responses: Vec<_> = mapping.function_response_types().iter().map(FunctionResponseType::as_str).collect();
     let properties = Properties::new()
         .told("arn", mapping.event_source_mapping_arn())
         .told("batch_size", mapping.batch_size())
@@ -67,7 +67,7 @@ fn shape(mapping: &EventSourceMappingConfiguration) -> Properties {
         .told("maximum_retry_attempts", mapping.maximum_retry_attempts())
         .told("parallelization_factor", mapping.parallelization_factor())
         .set("queues", mapping.queues())
-        .set("starting_position", mapping.starting_position().map(|position| position.as_str()))
+        .set("starting_position", mapping.starting_position().map(EventSourcePosition::as_str))
         .set("topics", mapping.topics())
         .told("tumbling_window_in_seconds", mapping.tumbling_window_in_seconds())
         .set("uuid", mapping.uuid());
@@ -83,7 +83,7 @@ fn blocks(properties: Properties, mapping: &EventSourceMappingConfiguration) -> 
         Properties::new()
             .set("collection_name", of.collection_name())
             .set("database_name", of.database_name())
-            .told("full_document", of.full_document().map(|kind| kind.as_str()))
+            .told("full_document", of.full_document().map(FullDocument::as_str))
     });
     let filters = mapping.filter_criteria().filter(|criteria| !criteria.filters().is_empty());
     let filters = filters.map(|criteria| {
@@ -91,7 +91,7 @@ fn blocks(properties: Properties, mapping: &EventSourceMappingConfiguration) -> 
         Properties::new().blocks("filter", patterns)
     });
     let metrics = mapping.metrics_config().filter(|config| !config.metrics().is_empty()).map(|config| {
-        let metrics: Vec<_> = config.metrics().iter().map(|metric| metric.as_str()).collect();
+        let metrics: Vec<_> = config.metrics().iter().map(EventSourceMappingMetric::as_str).collect();
         Properties::new().set("metrics", metrics)
     });
     let pollers = mapping.provisioned_poller_config().map(|pollers| {
@@ -101,22 +101,17 @@ fn blocks(properties: Properties, mapping: &EventSourceMappingConfiguration) -> 
     });
     let scaling = mapping
         .scaling_config()
-        .and_then(|scaling| scaling.maximum_concurrency())
+        .and_then(ScalingConfig::maximum_concurrency)
         .map(|most| Properties::new().set("maximum_concurrency", most));
     let brokers = mapping.self_managed_event_source().and_then(|of| of.endpoints()).map(|endpoints| {
         let endpoints = endpoints.iter().map(|(kind, hosts)| (kind.as_str(), hosts.join(",")));
         Properties::new().set("endpoints", endpoints.collect::<std::collections::BTreeMap<_, _>>())
     });
     let access = mapping.source_access_configurations().iter().map(|access| {
-        Properties::new()
-            .set("type", access.r#type().map(|kind| kind.as_str()))
-            .set("uri", access.uri())
+        Properties::new().set("type", access.r#type().map(SourceAccessType::as_str)).set("uri", access.uri())
     });
     properties
-        .block(
-            "amazon_managed_kafka_event_source_config",
-            managed.and_then(|of| of.consumer_group_id()).map(group),
-        )
+        .block("amazon_managed_kafka_event_source_config", managed.and_then(|of| of.consumer_group_id()).map(group))
         .block("self_managed_kafka_event_source_config", own.and_then(|of| of.consumer_group_id()).map(group))
         .block("document_db_event_source_config", document_db)
         .block("filter_criteria", filters)
@@ -144,10 +139,7 @@ mod tests {
             .build();
         let properties = shape(&mapping);
         assert_eq!(properties.get("enabled"), Some(&json!(false)));
-        assert_eq!(
-            properties.get("filter_criteria"),
-            Some(&json!([{"filter": [{"pattern": "{\"a\":[1]}"}]}]))
-        );
+        assert_eq!(properties.get("filter_criteria"), Some(&json!([{"filter": [{"pattern": "{\"a\":[1]}"}]}])));
         assert_eq!(properties.get("scaling_config"), Some(&json!([{"maximum_concurrency": 5}])));
         assert_eq!(properties.get("destination_config"), Some(&json!([])));
         assert_eq!(properties.get("parallelization_factor"), None, "queues have none");
@@ -155,10 +147,8 @@ mod tests {
 
     #[test]
     fn brokers_are_one_text() {
-        let source = SelfManagedEventSource::builder().endpoints(
-            EndPointType::KafkaBootstrapServers,
-            vec!["a:9092".to_owned(), "b:9092".to_owned()],
-        );
+        let source = SelfManagedEventSource::builder()
+            .endpoints(EndPointType::KafkaBootstrapServers, vec!["a:9092".to_owned(), "b:9092".to_owned()]);
         let mapping = EventSourceMappingConfiguration::builder()
             .state("Creating")
             .self_managed_event_source(source.build())

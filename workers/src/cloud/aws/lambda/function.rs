@@ -5,7 +5,8 @@
 
 use aws_sdk_lambda::operation::get_function::GetFunctionOutput;
 use aws_sdk_lambda::types::{
-    FunctionConfiguration, ImageConfig, LoggingConfig, PackageType, SnapStartApplyOn, TracingMode, VpcConfigResponse,
+    ApplicationLogLevel, Architecture, Concurrency, FunctionConfiguration, ImageConfig, LogFormat, LoggingConfig,
+    PackageType, Runtime, SnapStartApplyOn, SystemLogLevel, TracingMode, VpcConfigResponse,
 };
 
 use super::{GONE, functions};
@@ -54,7 +55,7 @@ async fn read_one(cx: Context, name: String) -> Result<(), ReadError> {
 
 /// Terraform writes -1 for "no limit of its own".
 fn reserved(answer: &GetFunctionOutput) -> i32 {
-    let reserved = answer.concurrency().and_then(|limit| limit.reserved_concurrent_executions());
+    let reserved = answer.concurrency().and_then(Concurrency::reserved_concurrent_executions);
     reserved.unwrap_or(-1)
 }
 
@@ -64,13 +65,12 @@ fn shape(function: &FunctionConfiguration) -> Properties {
     let image = function.image_config_response().and_then(|image| image.image_config());
     let snap_start = function.snap_start().and_then(|snap| snap.apply_on());
     let tracing = function.tracing_config().and_then(|tracing| tracing.mode());
-    let architectures: Vec<_> = function.architectures().iter().map(|one| one.as_str()).collect();
+    let architectures: Vec<_> = function.architectures().iter().map(Architecture::as_str).collect();
     let layers: Vec<_> = function.layers().iter().map(|layer| layer.arn()).collect();
-    let file_systems = function.file_system_configs().iter().map(|mount| {
-        Properties::new()
-            .set("arn", mount.arn())
-            .set("local_mount_path", mount.local_mount_path())
-    });
+    let file_systems = function
+        .file_system_configs()
+        .iter()
+        .map(|mount| Properties::new().set("arn", mount.arn()).set("local_mount_path", mount.local_mount_path()));
     Properties::new()
         .set("arn", function.function_arn())
         .set("function_name", function.function_name())
@@ -82,9 +82,9 @@ fn shape(function: &FunctionConfiguration) -> Properties {
         .set("kms_key_arn", function.kms_key_arn())
         .set("layers", layers)
         .told("memory_size", function.memory_size())
-        .told("package_type", function.package_type().map(|kind| kind.as_str()))
+        .told("package_type", function.package_type().map(PackageType::as_str))
         .set("role", function.role())
-        .set("runtime", function.runtime().map(|runtime| runtime.as_str()))
+        .set("runtime", function.runtime().map(Runtime::as_str))
         .set("signing_job_arn", function.signing_job_arn())
         .set("signing_profile_version_arn", function.signing_profile_version_arn())
         .told("timeout", function.timeout())
@@ -97,7 +97,12 @@ fn shape(function: &FunctionConfiguration) -> Properties {
         .blocks("file_system_config", file_systems)
         .block("image_config", image.map(image_config))
         .block("logging_config", function.logging_config().map(logging))
-        .block("snap_start", snap_start.filter(|on| **on != SnapStartApplyOn::None).map(|on| Properties::new().set("apply_on", on.as_str())))
+        .block(
+            "snap_start",
+            snap_start
+                .filter(|on| **on != SnapStartApplyOn::None)
+                .map(|on| Properties::new().set("apply_on", on.as_str())),
+        )
         .block(
             "tracing_config",
             Some(Properties::new().set("mode", tracing.unwrap_or(&TracingMode::PassThrough).as_str())),
@@ -114,10 +119,10 @@ fn image_config(image: &ImageConfig) -> Properties {
 
 fn logging(logging: &LoggingConfig) -> Properties {
     Properties::new()
-        .set("application_log_level", logging.application_log_level().map(|level| level.as_str()))
-        .set("log_format", logging.log_format().map(|format| format.as_str()))
+        .set("application_log_level", logging.application_log_level().map(ApplicationLogLevel::as_str))
+        .set("log_format", logging.log_format().map(LogFormat::as_str))
         .set("log_group", logging.log_group())
-        .set("system_log_level", logging.system_log_level().map(|level| level.as_str()))
+        .set("system_log_level", logging.system_log_level().map(SystemLogLevel::as_str))
 }
 
 /// A function that once was in a VPC keeps an empty block.

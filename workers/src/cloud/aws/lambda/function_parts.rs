@@ -3,20 +3,19 @@
 //!
 //! `function_name` may be a name or an ARN in the configuration and is never read back, so it is no attribute here: the id holds it.
 
-use aws_sdk_lambda::types::{AliasConfiguration, Cors, FunctionEventInvokeConfig, FunctionUrlConfig};
+use std::collections::BTreeSet;
 
-use super::{GONE, functions, qualifier};
+use aws_sdk_lambda::operation::get_function_url_config::GetFunctionUrlConfigOutput;
+use aws_sdk_lambda::types::{AliasConfiguration, Cors, FunctionEventInvokeConfig, InvokeMode};
+
+use super::{GONE, alias_names, functions, qualifier};
 use crate::cloud::aws::reader::{Context, Draft, Reader, Scope};
 use crate::cloud::{OrAbsent, Properties, ReadError};
 
-/// `ListFunctions`; `ListAliases`, `ListFunctionUrlConfigs` and `ListFunctionEventInvokeConfigs` for each.
+/// `ListFunctions`; `ListAliases`, `GetFunctionUrlConfig` (for its aliases, too) and `ListFunctionEventInvokeConfigs` for each.
 pub const READER: Reader = Reader {
     service: "lambda",
-    types: &[
-        "aws_lambda_alias",
-        "aws_lambda_function_event_invoke_config",
-        "aws_lambda_function_url",
-    ],
+    types: &["aws_lambda_alias", "aws_lambda_function_event_invoke_config", "aws_lambda_function_url"],
     scope: Scope::Regional,
     read: |cx| Box::pin(read(cx)),
 };
@@ -26,8 +25,20 @@ async fn read(cx: Context) -> Result<(), ReadError> {
     let functions = functions(&cx, only).await?;
     let names = functions.into_iter().filter_map(|function| function.function_name);
     cx.for_each(names, |cx, function| async move {
-        for draft in parts(&cx, &function).await.or_absent(GONE)?.unwrap_or_default() {
-            cx.emit(draft.part_of("aws_lambda_function", &function)).await;
+        let parts = [
+            ("aws_lambda_alias", aliases(&cx, &function).await),
+            ("aws_lambda_function_url", urls(&cx, &function).await),
+            ("aws_lambda_function_event_invoke_config", invoke_configs(&cx, &function).await),
+        ];
+        for (provider_type, found) in parts {
+            match found.or_absent(GONE) {
+                Ok(drafts) => {
+                    for draft in drafts.unwrap_or_default() {
+                        cx.emit(draft.part_of("aws_lambda_function", &function)).await;
+                    }
+                }
+                Err(error) => cx.unreadable(&[provider_type], error),
+            }
         }
         Ok(())
     })
@@ -43,38 +54,60 @@ fn function_of_id(id: &str) -> &str {
     }
 }
 
-async fn parts(cx: &Context, function: &str) -> Result<Vec<Draft>, ReadError> {
+async fn aliases(cx: &Context, function: &str) -> Result<Vec<Draft>, ReadError> {
     let mut parts = Vec::new();
-    if cx.wants("aws_lambda_alias") {
-        let mut aliases = cx.lambda().list_aliases().function_name(function).into_paginator().items().send();
-        while let Some(alias) = aliases.try_next().await? {
-            if let Some(arn) = alias.alias_arn() {
-                parts.push(cx.resource("aws_lambda_alias", arn).properties(shape_alias(&alias)));
-            }
+    if !cx.wants("aws_lambda_alias") {
+        return Ok(parts);
+    }
+    let mut aliases = cx.lambda().list_aliases().function_name(function).into_paginator().items().send();
+    while let Some(alias) = aliases.try_next().await? {
+        if let Some(arn) = alias.alias_arn() {
+            parts.push(cx.resource("aws_lambda_alias", arn).properties(shape_alias(&alias)));
         }
     }
-    if cx.wants("aws_lambda_function_url") {
-        let mut urls = cx.lambda().list_function_url_configs().function_name(function).into_paginator().items().send();
-        while let Some(url) = urls.try_next().await? {
-            let id = match qualifier(url.function_arn()) {
-                Some(qualifier) => format!("{function}/{qualifier}"),
-                None => function.to_owned(),
-            };
-            parts.push(cx.resource("aws_lambda_function_url", id).properties(shape_url(&url)));
-        }
+    Ok(parts)
+}
+
+/// A function has a URL of its own, and each of its aliases may have one; versions have none.
+async fn urls(cx: &Context, function: &str) -> Result<Vec<Draft>, ReadError> {
+    let mut parts = Vec::new();
+    if !cx.wants("aws_lambda_function_url") {
+        return Ok(parts);
     }
-    if cx.wants("aws_lambda_function_event_invoke_config") {
-        let listed = cx.lambda().list_function_event_invoke_configs().function_name(function);
-        let mut configs = listed.into_paginator().items().send();
-        while let Some(config) = configs.try_next().await? {
-            let qualifier = config.function_arn().and_then(qualifier).filter(|of| *of != "$LATEST");
-            let id = match qualifier {
-                Some(qualifier) => format!("{function}:{qualifier}"),
-                None => function.to_owned(),
-            };
-            let properties = shape_invoke(&config).set("qualifier", qualifier);
-            parts.push(cx.resource("aws_lambda_function_event_invoke_config", id).properties(properties));
-        }
+    // What imitates AWS may answer for an alias with the function's own.
+    let mut seen = BTreeSet::new();
+    let qualifiers = alias_names(cx, function).await?;
+    for qualifier in [None].into_iter().chain(qualifiers.into_iter().map(Some)) {
+        let asked = cx.lambda().get_function_url_config().function_name(function).set_qualifier(qualifier.clone());
+        let answer = asked.send().await.or_absent(GONE)?;
+        let Some(url) = answer.filter(|url| seen.insert(url.function_url().to_owned())) else {
+            continue;
+        };
+        let id = match &qualifier {
+            Some(qualifier) => format!("{function}/{qualifier}"),
+            None => function.to_owned(),
+        };
+        let properties = shape_url(&url).set("qualifier", qualifier);
+        parts.push(cx.resource("aws_lambda_function_url", id).properties(properties));
+    }
+    Ok(parts)
+}
+
+async fn invoke_configs(cx: &Context, function: &str) -> Result<Vec<Draft>, ReadError> {
+    let mut parts = Vec::new();
+    if !cx.wants("aws_lambda_function_event_invoke_config") {
+        return Ok(parts);
+    }
+    let mut configs =
+        cx.lambda().list_function_event_invoke_configs().function_name(function).into_paginator().items().send();
+    while let Some(config) = configs.try_next().await? {
+        let qualifier = config.function_arn().and_then(qualifier).filter(|of| *of != "$LATEST");
+        let id = match qualifier {
+            Some(qualifier) => format!("{function}:{qualifier}"),
+            None => function.to_owned(),
+        };
+        let properties = shape_invoke(&config).set("qualifier", qualifier);
+        parts.push(cx.resource("aws_lambda_function_event_invoke_config", id).properties(properties));
     }
     Ok(parts)
 }
@@ -92,14 +125,13 @@ fn shape_alias(alias: &AliasConfiguration) -> Properties {
         .block("routing_config", weights.map(|weights| Properties::new().set("additional_version_weights", weights)))
 }
 
-fn shape_url(url: &FunctionUrlConfig) -> Properties {
+fn shape_url(url: &GetFunctionUrlConfigOutput) -> Properties {
     Properties::new()
         .set("authorization_type", url.auth_type().as_str())
         .block("cors", url.cors().map(cors))
         .set("function_arn", url.function_arn())
         .set("function_url", url.function_url())
-        .told("invoke_mode", url.invoke_mode().map(|mode| mode.as_str()))
-        .set("qualifier", qualifier(url.function_arn()))
+        .told("invoke_mode", url.invoke_mode().map(InvokeMode::as_str))
 }
 
 fn cors(of: &Cors) -> Properties {
@@ -117,9 +149,7 @@ fn shape_invoke(config: &FunctionEventInvokeConfig) -> Properties {
     let destinations = config.destination_config().and_then(|of| {
         let failure = of.on_failure().and_then(|to| to.destination());
         let success = of.on_success().and_then(|to| to.destination());
-        let block = Properties::new()
-            .block("on_failure", target(failure))
-            .block("on_success", target(success));
+        let block = Properties::new().block("on_failure", target(failure)).block("on_success", target(success));
         (failure.is_some() || success.is_some()).then_some(block)
     });
     Properties::new()

@@ -1,6 +1,6 @@
 //! Versions of layers. Terraform: `aws_lambda_layer_version`.
 
-use aws_sdk_lambda::types::{LayerVersionsListItem, LayersListItem};
+use aws_sdk_lambda::types::{Architecture, LayerVersionsListItem, LayersListItem, Runtime};
 
 use super::GONE;
 use crate::cloud::aws::reader::{Context, Reader, Scope};
@@ -30,9 +30,7 @@ async fn read_one(cx: Context, layer: LayersListItem) -> Result<(), ReadError> {
         let Some(arn) = version.layer_version_arn() else {
             continue;
         };
-        let properties = shape(&version)
-            .set("layer_name", name)
-            .set("layer_arn", layer.layer_arn());
+        let properties = shape(&version).set("layer_name", name).set("layer_arn", layer.layer_arn());
         cx.emit(cx.resource("aws_lambda_layer_version", arn).name(name).properties(properties)).await;
     }
     Ok(())
@@ -40,8 +38,8 @@ async fn read_one(cx: Context, layer: LayersListItem) -> Result<(), ReadError> {
 
 /// A version cannot be changed, so what only `GetLayerVersion` tells (its hash and size) is not asked for.
 fn shape(version: &LayerVersionsListItem) -> Properties {
-    let architectures: Vec<_> = version.compatible_architectures().iter().map(|one| one.as_str()).collect();
-    let runtimes: Vec<_> = version.compatible_runtimes().iter().map(|one| one.as_str()).collect();
+    let architectures: Vec<_> = version.compatible_architectures().iter().map(Architecture::as_str).collect();
+    let runtimes: Vec<_> = version.compatible_runtimes().iter().map(Runtime::as_str).collect();
     Properties::new()
         .set("arn", version.layer_version_arn())
         .set("version", version.version().to_string())

@@ -3,6 +3,8 @@
 //! A version has a policy of its own, too, and a function may have hundreds of versions, each a call. Versions are asked only for
 //! functions that have few of them.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_lambda::types::FunctionConfiguration;
 use serde_json::Value;
 
@@ -34,17 +36,17 @@ async fn read_one(cx: Context, function: FunctionConfiguration) -> Result<(), Re
     let Some(qualifiers) = qualifiers(&cx, name).await.or_absent(GONE)? else {
         return Ok(());
     };
+    // What imitates AWS may answer for a version with the function's own.
+    let mut seen = BTreeSet::new();
     for qualifier in [None].into_iter().chain(qualifiers.into_iter().map(Some)) {
         let asked = cx.lambda().get_policy().function_name(name).set_qualifier(qualifier).send().await;
         let document = asked.or_absent(GONE)?.and_then(|answer| answer.policy);
         for statement in statements(document.as_deref().unwrap_or_default()) {
-            let Some((id, properties)) = shape(&statement) else {
+            let Some((id, properties)) = shape(&statement).filter(|(id, _)| seen.insert(id.clone())) else {
                 continue;
             };
-            let draft = cx
-                .resource("aws_lambda_permission", id)
-                .part_of("aws_lambda_function", &name)
-                .properties(properties);
+            let draft =
+                cx.resource("aws_lambda_permission", id).part_of("aws_lambda_function", name).properties(properties);
             cx.emit(draft).await;
         }
     }

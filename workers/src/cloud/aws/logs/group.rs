@@ -1,6 +1,6 @@
 //! Log groups. Terraform: `aws_cloudwatch_log_group`.
 
-use aws_sdk_cloudwatchlogs::types::LogGroup;
+use aws_sdk_cloudwatchlogs::types::{LogGroup, LogGroupClass};
 
 use super::GONE;
 use crate::cloud::aws::reader::{Context, Reader, Scope};
@@ -39,7 +39,7 @@ fn shape(group: &LogGroup) -> Properties {
     Properties::new()
         .set("name", group.log_group_name())
         .set("kms_key_id", group.kms_key_id())
-        .told("log_group_class", group.log_group_class().map(|class| class.as_str()))
+        .told("log_group_class", group.log_group_class().map(LogGroupClass::as_str))
         // Kept for ever is 0 in Terraform, and nothing in the answer.
         .set("retention_in_days", group.retention_in_days().unwrap_or(0))
 }

@@ -1,6 +1,6 @@
 //! Metric filters. Terraform: `aws_cloudwatch_log_metric_filter`.
 
-use aws_sdk_cloudwatchlogs::types::{MetricFilter, MetricTransformation};
+use aws_sdk_cloudwatchlogs::types::{MetricFilter, MetricTransformation, StandardUnit};
 
 use crate::cloud::aws::reader::{Context, Reader, Scope};
 use crate::cloud::{Properties, ReadError};
@@ -21,7 +21,7 @@ async fn read(cx: Context) -> Result<(), ReadError> {
         };
         let draft = cx
             .resource("aws_cloudwatch_log_metric_filter", format!("{group}:{name}"))
-            .part_of("aws_cloudwatch_log_group", &group)
+            .part_of("aws_cloudwatch_log_group", group)
             .properties(shape(&filter));
         cx.emit(draft).await;
     }
@@ -44,7 +44,7 @@ fn transformation(of: &MetricTransformation) -> Properties {
         // Text in Terraform: 0 and 1.5, never 0.0.
         .set("default_value", of.default_value().map(|value| value.to_string()))
         .set("dimensions", of.dimensions())
-        .told("unit", of.unit().map(|unit| unit.as_str()))
+        .told("unit", of.unit().map(StandardUnit::as_str))
 }
 
 #[cfg(test)]
@@ -54,10 +54,7 @@ mod tests {
 
     #[test]
     fn a_default_value_is_text() -> Result<(), Box<dyn std::error::Error>> {
-        let of = MetricTransformation::builder()
-            .metric_name("Errors")
-            .metric_namespace("App")
-            .metric_value("1");
+        let of = MetricTransformation::builder().metric_name("Errors").metric_namespace("App").metric_value("1");
         let whole = transformation(&of.clone().default_value(0.0).build()?);
         assert_eq!(whole.get("default_value"), Some(&json!("0")));
         let part = transformation(&of.clone().default_value(1.5).build()?);

@@ -1,6 +1,6 @@
 //! Subscription filters. Terraform: `aws_cloudwatch_log_subscription_filter`.
 
-use aws_sdk_cloudwatchlogs::types::SubscriptionFilter;
+use aws_sdk_cloudwatchlogs::types::{Distribution, SubscriptionFilter};
 
 use super::GONE;
 use crate::cloud::aws::reader::{Context, Reader, Scope};
@@ -45,7 +45,7 @@ fn shape(filter: &SubscriptionFilter) -> Properties {
         .set("name", filter.filter_name())
         .set("log_group_name", filter.log_group_name())
         .set("destination_arn", filter.destination_arn())
-        .told("distribution", filter.distribution().map(|distribution| distribution.as_str()))
+        .told("distribution", filter.distribution().map(Distribution::as_str))
         .set("filter_pattern", filter.filter_pattern())
         .set("role_arn", filter.role_arn())
 }

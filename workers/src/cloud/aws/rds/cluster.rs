@@ -1,18 +1,17 @@
 //! Database clusters: Aurora and Multi-AZ. Terraform: `aws_rds_cluster`.
 
-use aws_sdk_rds::types::{DbCluster, ScalingConfigurationInfo, ServerlessV2ScalingConfigurationInfo};
+use aws_sdk_rds::types::{
+    ClusterScalabilityType, DatabaseInsightsMode, DbCluster, ScalingConfigurationInfo,
+    ServerlessV2ScalingConfigurationInfo,
+};
 
 use super::{is_other_service, master_user_secret, security_groups, tags};
 use crate::cloud::aws::reader::{Context, Reader, Scope};
 use crate::cloud::{Properties, ReadError};
 
 /// `DescribeDBClusters`, which brings everything.
-pub const READER: Reader = Reader {
-    service: "rds",
-    types: &["aws_rds_cluster"],
-    scope: Scope::Regional,
-    read: |cx| Box::pin(read(cx)),
-};
+pub const READER: Reader =
+    Reader { service: "rds", types: &["aws_rds_cluster"], scope: Scope::Regional, read: |cx| Box::pin(read(cx)) };
 
 async fn read(cx: Context) -> Result<(), ReadError> {
     let mut clusters = cx.rds().describe_db_clusters().into_paginator().items().send();
@@ -28,13 +27,8 @@ async fn read(cx: Context) -> Result<(), ReadError> {
     Ok(())
 }
 
-/// `aws_rds_cluster` without tags and scaling.
+/// `aws_rds_cluster` without tags and scaling. Left out is `cluster_members`: each is a resource of its own.
 fn shape(cluster: &DbCluster) -> Properties {
-    let members: Vec<_> = cluster
-        .db_cluster_members()
-        .iter()
-        .filter_map(|member| member.db_instance_identifier())
-        .collect();
     let roles: Vec<_> = cluster.associated_roles().iter().filter_map(|role| role.role_arn()).collect();
     let domain = cluster.domain_memberships().first();
     let certificate = cluster.certificate_details().and_then(|certificate| certificate.ca_identifier());
@@ -47,11 +41,10 @@ fn shape(cluster: &DbCluster) -> Properties {
         .told("backup_retention_period", cluster.backup_retention_period())
         .told("ca_certificate_identifier", certificate)
         .set("cluster_identifier", cluster.db_cluster_identifier())
-        .set("cluster_members", members)
         .set("cluster_resource_id", cluster.db_cluster_resource_id())
-        .told("cluster_scalability_type", cluster.cluster_scalability_type().map(|kind| kind.as_str()))
+        .told("cluster_scalability_type", cluster.cluster_scalability_type().map(ClusterScalabilityType::as_str))
         .told("copy_tags_to_snapshot", cluster.copy_tags_to_snapshot())
-        .told("database_insights_mode", cluster.database_insights_mode().map(|mode| mode.as_str()))
+        .told("database_insights_mode", cluster.database_insights_mode().map(DatabaseInsightsMode::as_str))
         .told("database_name", cluster.database_name())
         .set("db_cluster_instance_class", cluster.db_cluster_instance_class())
         .told("db_cluster_parameter_group_name", cluster.db_cluster_parameter_group())
@@ -92,12 +85,10 @@ fn shape(cluster: &DbCluster) -> Properties {
 }
 
 fn scaling(properties: Properties, cluster: &DbCluster) -> Properties {
-    properties
-        .block("scaling_configuration", cluster.scaling_configuration_info().map(first_generation))
-        .block(
-            "serverlessv2_scaling_configuration",
-            cluster.serverless_v2_scaling_configuration().map(second_generation),
-        )
+    properties.block("scaling_configuration", cluster.scaling_configuration_info().map(first_generation)).block(
+        "serverlessv2_scaling_configuration",
+        cluster.serverless_v2_scaling_configuration().map(second_generation),
+    )
 }
 
 fn first_generation(of: &ScalingConfigurationInfo) -> Properties {
@@ -120,21 +111,19 @@ fn second_generation(of: &ServerlessV2ScalingConfigurationInfo) -> Properties {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_sdk_rds::types::{DbClusterMember, DbClusterRole};
+    use aws_sdk_rds::types::DbClusterRole;
     use serde_json::json;
 
     #[test]
-    fn a_serverless_cluster_with_a_member_and_a_role() {
+    fn a_serverless_cluster_with_a_role() {
         let cluster = DbCluster::builder()
             .db_cluster_identifier("aurora")
-            .db_cluster_members(DbClusterMember::builder().db_instance_identifier("aurora-0").is_cluster_writer(true).build())
             .associated_roles(DbClusterRole::builder().role_arn("arn:aws:iam::1:role/export").build())
             .serverless_v2_scaling_configuration(
                 ServerlessV2ScalingConfigurationInfo::builder().min_capacity(0.5).max_capacity(4.0).build(),
             )
             .build();
         let properties = scaling(shape(&cluster), &cluster);
-        assert_eq!(properties.get("cluster_members"), Some(&json!(["aurora-0"])));
         assert_eq!(properties.get("iam_roles"), Some(&json!(["arn:aws:iam::1:role/export"])));
         assert_eq!(
             properties.get("serverlessv2_scaling_configuration"),

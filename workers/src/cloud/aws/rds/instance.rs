@@ -1,6 +1,6 @@
 //! Database instances, alone or in a cluster. Terraform: `aws_db_instance`, `aws_rds_cluster_instance`.
 
-use aws_sdk_rds::types::{DbInstance, DomainMembership, Endpoint};
+use aws_sdk_rds::types::{DatabaseInsightsMode, DbInstance, DomainMembership, Endpoint, ReplicaMode};
 
 use super::{is_other_service, master_user_secret, security_groups, settled, tags};
 use crate::cloud::aws::reader::{Context, Draft, Reader, Scope};
@@ -18,7 +18,10 @@ async fn read(cx: Context) -> Result<(), ReadError> {
     let mut instances = cx.rds().describe_db_instances().into_paginator().items().send();
     while let Some(instance) = instances.try_next().await? {
         let deleting = instance.db_instance_status() == Some("deleting");
-        if !deleting && !is_other_service(instance.engine()) && let Some(draft) = draft(&cx, &instance) {
+        if !deleting
+            && !is_other_service(instance.engine())
+            && let Some(draft) = draft(&cx, &instance)
+        {
             cx.emit(draft).await;
         }
     }
@@ -62,15 +65,12 @@ fn common(instance: &DbInstance) -> Properties {
         .told("network_type", instance.network_type())
         .set("performance_insights_enabled", instance.performance_insights_enabled().unwrap_or(false))
         .set("performance_insights_kms_key_id", instance.performance_insights_kms_key_id())
-        .set(
-            "performance_insights_retention_period",
-            instance.performance_insights_retention_period().unwrap_or(0),
-        )
+        .set("performance_insights_retention_period", instance.performance_insights_retention_period().unwrap_or(0))
         .told("publicly_accessible", instance.publicly_accessible())
         .told("storage_encrypted", instance.storage_encrypted())
 }
 
-/// `aws_db_instance` without tags. Left out is what moves by itself (`latest_restorable_time`).
+/// `aws_db_instance` without tags. Left out are what moves by itself (`latest_restorable_time`) and what is a resource of its own (`replicas`).
 fn alone(instance: &DbInstance) -> Properties {
     let endpoint = instance.endpoint();
     let parameters = instance.db_parameter_groups().first().and_then(|group| group.db_parameter_group_name());
@@ -87,7 +87,7 @@ fn alone(instance: &DbInstance) -> Properties {
         .told("backup_window", instance.preferred_backup_window())
         .set("character_set_name", instance.character_set_name())
         .told("customer_owned_ip_enabled", instance.customer_owned_ip_enabled())
-        .told("database_insights_mode", instance.database_insights_mode().map(|mode| mode.as_str()))
+        .told("database_insights_mode", instance.database_insights_mode().map(DatabaseInsightsMode::as_str))
         .told("db_name", instance.db_name())
         .told("dedicated_log_volume", instance.dedicated_log_volume())
         .told("deletion_protection", instance.deletion_protection())
@@ -103,8 +103,7 @@ fn alone(instance: &DbInstance) -> Properties {
         .set("nchar_character_set_name", instance.nchar_character_set_name())
         .told("option_group_name", options)
         .told("parameter_group_name", parameters)
-        .set("replica_mode", instance.replica_mode().map(|mode| mode.as_str()))
-        .set("replicas", instance.read_replica_db_instance_identifiers())
+        .set("replica_mode", instance.replica_mode().map(ReplicaMode::as_str))
         .set("replicate_source_db", instance.read_replica_source_db_instance_identifier())
         .set("resource_id", instance.dbi_resource_id())
         .told("status", settled(instance.db_instance_status()))

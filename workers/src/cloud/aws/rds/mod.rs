@@ -1,10 +1,9 @@
 //! Readers of RDS: instances, Aurora and Multi-AZ clusters, and the groups they refer to.
 //!
-//! Neptune and DocumentDB answer to the same API; their instances and clusters are other Terraform types and are left out.
+//! Neptune and `DocumentDB` answer to the same API; their instances and clusters are other Terraform types and are left out.
 
 mod cluster;
 mod instance;
-mod option_group;
 mod parameter_group;
 mod snapshot;
 mod subnet_group;
@@ -21,17 +20,11 @@ pub const READERS: &[Reader] = &[
     subnet_group::READER,
     parameter_group::READER,
     parameter_group::CLUSTER_READER,
-    option_group::READER,
     snapshot::READER,
 ];
 
 /// What RDS answers for a thing that was deleted since it was listed.
-const GONE: &[&str] = &[
-    "DBParameterGroupNotFound",
-    "DBParameterGroupNotFoundFault",
-    "DBSubnetGroupNotFoundFault",
-    "OptionGroupNotFoundFault",
-];
+const GONE: &[&str] = &["DBParameterGroupNotFound", "DBParameterGroupNotFoundFault", "DBSubnetGroupNotFoundFault"];
 
 /// States in which a thing stays until somebody does something. Others pass, and come back every night.
 const SETTLED: &[&str] = &["available", "failed", "inaccessible-encryption-credentials", "stopped", "storage-full"];

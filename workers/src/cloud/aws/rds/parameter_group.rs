@@ -2,7 +2,7 @@
 //!
 //! Only the parameters that somebody set are told, not the engine's hundreds of defaults.
 
-use aws_sdk_rds::types::Parameter;
+use aws_sdk_rds::types::{ApplyMethod, Parameter};
 
 use super::{GONE, tags, tags_of};
 use crate::cloud::aws::reader::{Context, Draft, Reader, Scope};
@@ -115,7 +115,7 @@ fn parameter(of: &Parameter) -> Option<Properties> {
     let properties = Properties::new()
         .set("name", of.parameter_name().map(str::to_lowercase))
         .set("value", value)
-        .set("apply_method", of.apply_method().map(|method| method.as_str()));
+        .set("apply_method", of.apply_method().map(ApplyMethod::as_str));
     Some(properties)
 }
 

@@ -7,12 +7,8 @@ use crate::cloud::aws::reader::{Context, Reader, Scope};
 use crate::cloud::{Properties, ReadError};
 
 /// `DescribeDBSnapshots` of the manual kind: RDS's own backups are not listed.
-pub const READER: Reader = Reader {
-    service: "rds",
-    types: &["aws_db_snapshot"],
-    scope: Scope::Regional,
-    read: |cx| Box::pin(read(cx)),
-};
+pub const READER: Reader =
+    Reader { service: "rds", types: &["aws_db_snapshot"], scope: Scope::Regional, read: |cx| Box::pin(read(cx)) };
 
 async fn read(cx: Context) -> Result<(), ReadError> {
     let mut snapshots = cx.rds().describe_db_snapshots().snapshot_type("manual").into_paginator().items().send();

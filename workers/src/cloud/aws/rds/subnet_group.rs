@@ -7,12 +7,8 @@ use crate::cloud::aws::reader::{Context, Reader, Scope};
 use crate::cloud::{Properties, ReadError};
 
 /// `DescribeDBSubnetGroups`; `ListTagsForResource` for each.
-pub const READER: Reader = Reader {
-    service: "rds",
-    types: &["aws_db_subnet_group"],
-    scope: Scope::Regional,
-    read: |cx| Box::pin(read(cx)),
-};
+pub const READER: Reader =
+    Reader { service: "rds", types: &["aws_db_subnet_group"], scope: Scope::Regional, read: |cx| Box::pin(read(cx)) };
 
 async fn read(cx: Context) -> Result<(), ReadError> {
     let pages = cx.rds().describe_db_subnet_groups().into_paginator().items().send();

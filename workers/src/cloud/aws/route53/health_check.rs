@@ -1,6 +1,8 @@
 //! Health checks. Terraform: `aws_route53_health_check`.
 
-use aws_sdk_route53::types::{HealthCheck, HealthCheckConfig, TagResourceType};
+use aws_sdk_route53::types::{
+    AlarmIdentifier, HealthCheck, HealthCheckConfig, HealthCheckRegion, InsufficientDataHealthStatus, TagResourceType,
+};
 
 use super::{TAGGED_AT_ONCE, tags};
 use crate::cloud::aws::reader::{Context, Reader, Scope};
@@ -30,7 +32,8 @@ async fn read(cx: Context) -> Result<(), ReadError> {
                 .tags(tags.remove(check.id()).unwrap_or_default());
             let mut draft = cx.resource("aws_route53_health_check", check.id()).properties(properties);
             if let Some(service) = check.linked_service() {
-                draft = draft.managed_by(format!("made by {}", service.service_principal().unwrap_or("another service")));
+                draft =
+                    draft.managed_by(format!("made by {}", service.service_principal().unwrap_or("another service")));
             }
             cx.emit(draft).await;
         }
@@ -41,11 +44,11 @@ async fn read(cx: Context) -> Result<(), ReadError> {
 
 fn shape(config: &HealthCheckConfig) -> Properties {
     let alarm = config.alarm_identifier();
-    let regions: Vec<_> = config.regions().iter().map(|region| region.as_str()).collect();
+    let regions: Vec<_> = config.regions().iter().map(HealthCheckRegion::as_str).collect();
     Properties::new()
         .set("child_health_threshold", config.health_threshold().unwrap_or(0))
         .set("child_healthchecks", config.child_health_checks())
-        .set("cloudwatch_alarm_name", alarm.map(|alarm| alarm.name()))
+        .set("cloudwatch_alarm_name", alarm.map(AlarmIdentifier::name))
         .set("cloudwatch_alarm_region", alarm.map(|alarm| alarm.region().as_str()))
         .set("disabled", config.disabled().unwrap_or(false))
         .told("enable_sni", config.enable_sni())
@@ -53,7 +56,7 @@ fn shape(config: &HealthCheckConfig) -> Properties {
         .set("fqdn", config.fully_qualified_domain_name())
         .set(
             "insufficient_data_health_status",
-            config.insufficient_data_health_status().map(|status| status.as_str()),
+            config.insufficient_data_health_status().map(InsufficientDataHealthStatus::as_str),
         )
         .set("invert_healthcheck", config.inverted().unwrap_or(false))
         .set("ip_address", config.ip_address())

@@ -5,12 +5,8 @@ use crate::cloud::aws::reader::{Context, Reader, Scope};
 use crate::cloud::{OrAbsent, ReadError};
 
 /// `ListHostedZones`; `ListResourceRecordSets` for each.
-pub const READER: Reader = Reader {
-    service: "route53",
-    types: &["aws_route53_record"],
-    scope: Scope::Global,
-    read: |cx| Box::pin(read(cx)),
-};
+pub const READER: Reader =
+    Reader { service: "route53", types: &["aws_route53_record"], scope: Scope::Global, read: |cx| Box::pin(read(cx)) };
 
 async fn read(cx: Context) -> Result<(), ReadError> {
     let pages = cx.route53().list_hosted_zones().into_paginator().items().send();
@@ -36,7 +32,8 @@ async fn read_zone(cx: &Context, zone: &str, apex: &str) -> Result<(), ReadError
         for record in page.resource_record_sets() {
             let draft = cx
                 .resource("aws_route53_record", shape::record_id(zone, record))
-                .part_of("aws_route53_zone", &zone)
+                .name(shape::name(record.name()))
+                .part_of("aws_route53_zone", zone)
                 .properties(shape::record(zone, record));
             cx.emit(match shape::managed_by(apex, record) {
                 Some(why) => draft.managed_by(why),

@@ -60,7 +60,7 @@ pub(super) fn record(zone: &str, of: &ResourceRecordSet) -> Properties {
     });
     Properties::new()
         .set("zone_id", zone)
-        .set("name", &fqdn)
+        // Terraform's `name` is as it was written: relative to the zone or not.
         .set("fqdn", fqdn)
         .set("type", of.r#type().as_str())
         .set("set_identifier", of.set_identifier())
@@ -69,29 +69,31 @@ pub(super) fn record(zone: &str, of: &ResourceRecordSet) -> Properties {
         .set("health_check_id", of.health_check_id())
         .set("multivalue_answer_routing_policy", of.multi_value_answer().unwrap_or(false))
         .block("alias", alias)
-        .block("cidr_routing_policy", of.cidr_routing_config().map(|cidr| {
-            Properties::new()
-                .set("collection_id", cidr.collection_id())
-                .set("location_name", cidr.location_name())
-        }))
+        .block(
+            "cidr_routing_policy",
+            of.cidr_routing_config().map(|cidr| {
+                Properties::new().set("collection_id", cidr.collection_id()).set("location_name", cidr.location_name())
+            }),
+        )
         .block("failover_routing_policy", of.failover().map(|role| Properties::new().set("type", role.as_str())))
-        .block("geolocation_routing_policy", of.geo_location().map(|place| {
-            Properties::new()
-                .set("continent", place.continent_code())
-                .set("country", place.country_code())
-                .set("subdivision", place.subdivision_code())
-        }))
+        .block(
+            "geolocation_routing_policy",
+            of.geo_location().map(|place| {
+                Properties::new()
+                    .set("continent", place.continent_code())
+                    .set("country", place.country_code())
+                    .set("subdivision", place.subdivision_code())
+            }),
+        )
         .block("geoproximity_routing_policy", of.geo_proximity_location().map(proximity))
         .block("latency_routing_policy", of.region().map(|region| Properties::new().set("region", region.as_str())))
         .block("weighted_routing_policy", of.weight().map(|weight| Properties::new().set("weight", weight)))
 }
 
 fn proximity(of: &GeoProximityLocation) -> Properties {
-    let coordinates = of.coordinates().map(|place| {
-        Properties::new()
-            .set("latitude", place.latitude())
-            .set("longitude", place.longitude())
-    });
+    let coordinates = of
+        .coordinates()
+        .map(|place| Properties::new().set("latitude", place.latitude()).set("longitude", place.longitude()));
     Properties::new()
         .set("aws_region", of.aws_region())
         .set("bias", of.bias().unwrap_or(0))
@@ -114,7 +116,9 @@ fn alias_name(of: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aws_sdk_route53::types::{AliasTarget, GeoLocation, ResourceRecord, ResourceRecordSetFailover, builders::ResourceRecordSetBuilder};
+    use aws_sdk_route53::types::{
+        AliasTarget, GeoLocation, ResourceRecord, ResourceRecordSetFailover, builders::ResourceRecordSetBuilder,
+    };
     use serde_json::json;
 
     type Outcome = Result<(), Box<dyn std::error::Error>>;

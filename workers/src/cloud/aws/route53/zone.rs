@@ -1,19 +1,15 @@
 //! Hosted zones. Terraform: `aws_route53_zone`.
 
 use aws_sdk_route53::operation::get_hosted_zone::GetHostedZoneOutput;
-use aws_sdk_route53::types::TagResourceType;
+use aws_sdk_route53::types::{TagResourceType, VpcRegion};
 
 use super::{TAGGED_AT_ONCE, Tags, shape, tags, zone_id};
 use crate::cloud::aws::reader::{Context, Reader, Scope};
 use crate::cloud::{OrAbsent, Properties, ReadError};
 
 /// `ListHostedZones`; `GetHostedZone` (VPCs, delegation set) for each, tags ten at a time.
-pub const READER: Reader = Reader {
-    service: "route53",
-    types: &["aws_route53_zone"],
-    scope: Scope::Global,
-    read: |cx| Box::pin(read(cx)),
-};
+pub const READER: Reader =
+    Reader { service: "route53", types: &["aws_route53_zone"], scope: Scope::Global, read: |cx| Box::pin(read(cx)) };
 
 async fn read(cx: Context) -> Result<(), ReadError> {
     let pages = cx.route53().list_hosted_zones().into_paginator().items().send();
@@ -53,9 +49,7 @@ fn zone(answer: &GetHostedZoneOutput) -> Properties {
     let config = zone.and_then(|zone| zone.config());
     let delegation = answer.delegation_set();
     let vpcs = answer.vpcs().iter().map(|vpc| {
-        Properties::new()
-            .set("vpc_id", vpc.vpc_id())
-            .set("vpc_region", vpc.vpc_region().map(|region| region.as_str()))
+        Properties::new().set("vpc_id", vpc.vpc_id()).set("vpc_region", vpc.vpc_region().map(VpcRegion::as_str))
     });
     // A private zone's name servers stand only in its NS record.
     let servers = delegation.map(|set| {
@@ -66,7 +60,10 @@ fn zone(answer: &GetHostedZoneOutput) -> Properties {
     Properties::new()
         .set("name", zone.map(|zone| shape::name(zone.name())))
         .set("comment", config.and_then(|config| config.comment()))
-        .set("delegation_set_id", delegation.and_then(|set| set.id()).map(|id| id.trim_start_matches("/delegationset/")))
+        .set(
+            "delegation_set_id",
+            delegation.and_then(|set| set.id()).map(|id| id.trim_start_matches("/delegationset/")),
+        )
         .told("name_servers", servers)
         .blocks("vpc", vpcs)
 }
@@ -80,7 +77,8 @@ mod tests {
     #[test]
     fn public_and_private_zones() -> Result<(), Box<dyn std::error::Error>> {
         let of = |name: &str| HostedZone::builder().id("/hostedzone/Z1").name(name).caller_reference("1").build();
-        let servers = DelegationSet::builder().id("/delegationset/N1").name_servers("ns-2.example").name_servers("ns-1.example");
+        let servers =
+            DelegationSet::builder().id("/delegationset/N1").name_servers("ns-2.example").name_servers("ns-1.example");
         let public = GetHostedZoneOutput::builder().hosted_zone(of("example.net.")?).delegation_set(servers.build()?);
         let expected = json!({
             "name": "example.net", "comment": null, "delegation_set_id": "N1", "name_servers": ["ns-1.example", "ns-2.example"],

@@ -12,11 +12,7 @@ use crate::cloud::{OrAbsent, Properties, ReadError};
 /// `ListSecrets`; `DescribeSecret` and `GetResourcePolicy` for each.
 pub const READER: Reader = Reader {
     service: "secretsmanager",
-    types: &[
-        "aws_secretsmanager_secret",
-        "aws_secretsmanager_secret_policy",
-        "aws_secretsmanager_secret_rotation",
-    ],
+    types: &["aws_secretsmanager_secret", "aws_secretsmanager_secret_policy", "aws_secretsmanager_secret_rotation"],
     scope: Scope::Regional,
     read: |cx| Box::pin(read(cx)),
 };
@@ -49,9 +45,8 @@ async fn read_one(cx: Context, arn: String) -> Result<(), ReadError> {
     let parent = "aws_secretsmanager_secret";
 
     let tags = secret.tags().iter().filter_map(|tag| Some((tag.key()?, tag.value().unwrap_or_default())));
-    let mut draft = cx
-        .resource("aws_secretsmanager_secret", &arn)
-        .properties(shape(&secret).set("policy", policy).tags(tags));
+    let mut draft =
+        cx.resource("aws_secretsmanager_secret", &arn).properties(shape(&secret).set("policy", policy).tags(tags));
     if let Some(why) = &managed {
         draft = draft.managed_by(why);
     }

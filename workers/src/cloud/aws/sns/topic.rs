@@ -46,10 +46,8 @@ const SAMPLE_RATES: &[(&str, &str)] = &[
 async fn read(cx: Context) -> Result<(), ReadError> {
     let pages = cx.sns().list_topics().into_paginator().items().send();
     let topics = pages.collect::<Result<Vec<_>, _>>().await?;
-    let arns = topics
-        .into_iter()
-        .filter_map(|topic| topic.topic_arn)
-        .filter(|arn| cx.only().is_none_or(|only| only == arn));
+    let arns =
+        topics.into_iter().filter_map(|topic| topic.topic_arn).filter(|arn| cx.only().is_none_or(|only| only == arn));
     cx.for_each(arns, read_one).await
 }
 
@@ -68,14 +66,9 @@ async fn read_one(cx: Context, arn: String) -> Result<(), ReadError> {
     cx.emit(cx.resource("aws_sns_topic", &arn).properties(properties)).await;
 
     if let Some(document) = text(attributes, "Policy") {
-        let properties = Properties::new()
-            .set("arn", &arn)
-            .told("owner", text(attributes, "Owner"))
-            .set("policy", document);
-        let mut draft = cx
-            .resource("aws_sns_topic_policy", &arn)
-            .part_of("aws_sns_topic", &arn)
-            .properties(properties);
+        let properties =
+            Properties::new().set("arn", &arn).told("owner", text(attributes, "Owner")).set("policy", document);
+        let mut draft = cx.resource("aws_sns_topic_policy", &arn).part_of("aws_sns_topic", &arn).properties(properties);
         if is_default_policy(document) {
             draft = draft.managed_by("default policy of the topic");
         }

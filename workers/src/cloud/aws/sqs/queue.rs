@@ -55,11 +55,7 @@ async fn read_one(cx: Context, url: String) -> Result<(), ReadError> {
     let split = [
         ("aws_sqs_queue_policy", "policy", QueueAttributeName::Policy),
         ("aws_sqs_queue_redrive_policy", "redrive_policy", QueueAttributeName::RedrivePolicy),
-        (
-            "aws_sqs_queue_redrive_allow_policy",
-            "redrive_allow_policy",
-            QueueAttributeName::RedriveAllowPolicy,
-        ),
+        ("aws_sqs_queue_redrive_allow_policy", "redrive_allow_policy", QueueAttributeName::RedriveAllowPolicy),
     ];
     for (provider_type, attribute, source) in split {
         if let Some(document) = text(attributes, &source) {
@@ -97,10 +93,7 @@ fn queue(attributes: &Attributes) -> Properties {
         .told("receive_wait_time_seconds", number(Name::ReceiveMessageWaitTimeSeconds))
         .set("redrive_allow_policy", text(attributes, &Name::RedriveAllowPolicy))
         .set("redrive_policy", text(attributes, &Name::RedrivePolicy))
-        .told(
-            "sqs_managed_sse_enabled",
-            text(attributes, &Name::SqsManagedSseEnabled).map(|value| value == "true"),
-        )
+        .told("sqs_managed_sse_enabled", text(attributes, &Name::SqsManagedSseEnabled).map(|value| value == "true"))
         .told("visibility_timeout_seconds", number(Name::VisibilityTimeout))
 }
 

@@ -1,0 +1,34 @@
+# What people and CI call. `make help` lists it.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+# Queries are checked against .sqlx, so that a build needs no database.
+export SQLX_OFFLINE := true
+
+.PHONY: help
+help: ## What can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## Install what is missing for the demo and the tests: a C compiler, Postgres, moto
+	@scripts/setup.sh compiler postgres moto
+
+.PHONY: demo
+demo: setup ## A drifted AWS account before your eyes
+	cargo run --quiet -- demo
+
+.PHONY: test
+test: setup ## Every test, on a Postgres of their own
+	@scripts/test.sh
+
+.PHONY: lint
+lint: ## Formatting, clippy, documentation, dependencies
+	@scripts/setup.sh compiler lint
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps
+	@scripts/deny.sh
+
+.PHONY: sqlx
+sqlx: ## Renew .sqlx after a query or a migration changed (needs sqlx-cli and a migrated DATABASE_URL)
+	SQLX_OFFLINE=false cargo sqlx prepare --workspace -- --all-targets

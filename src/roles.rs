@@ -1,0 +1,95 @@
+//! The roles that a process can play, put together from the settings: any of them alone, or all in one (`plumbline up`).
+
+use crate::config::{Database, Http, Listen, MissingKey, Oidc, Secrets};
+use crate::shutdown::Shutdown;
+use anyhow::{Context as _, Result};
+use api::auth::{Issuer, Tokens};
+use api::{App, Parts, Server};
+use jobs::crypto::Keyring;
+use jobs::queue::Signals;
+use sqlx::PgPool;
+
+/// What both the API and the workers stand on.
+#[derive(Debug, Clone)]
+pub struct Ground {
+    pool: PgPool,
+    keyring: Keyring,
+    signals: Signals,
+}
+
+/// The settings that [`Ground::lay`] reads.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Settings {
+    /// The database and the data folder.
+    #[command(flatten)]
+    pub database: Database,
+    /// Listening for work.
+    #[command(flatten)]
+    pub listen: Listen,
+    /// The master key.
+    #[command(flatten)]
+    pub secrets: Secrets,
+}
+
+impl Ground {
+    /// Opens what the settings name, over an open database.
+    ///
+    /// # Errors
+    /// No master key, .
+    pub fn lay(
+        settings: &Settings,
+        store: &crate::boot::Store,
+        missing: MissingKey,
+        shutdown: &Shutdown,
+    ) -> Result<Self> {
+        let data_dir = &settings.database.data_dir;
+        let keyring = settings.secrets.keyring(data_dir, missing)?;
+        // Until the very end: what is still being worked on may wait for a signal.
+        let signals = Signals::listen(settings.listen.url(&store.url), shutdown.hard());
+        Ok(Self { pool: store.pool.clone(), keyring, signals })
+    }
+}
+
+/// Who vouches for people, and where the API is.
+#[derive(Debug, Clone, clap::Args)]
+pub struct ApiSettings {
+    /// The API's addresses.
+    #[command(flatten)]
+    pub http: Http,
+    /// The issuer.
+    #[command(flatten)]
+    pub oidc: Oidc,
+}
+
+/// Takes the API's address and serves on it, as a part of the process; the URL to reach it at.
+///
+/// # Errors
+/// An address that is taken, an issuer that cannot be used.
+pub async fn serve_api(settings: &ApiSettings, ground: &Ground, shutdown: &Shutdown) -> Result<String> {
+    let listen = settings.http.listen;
+    let server = Server::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
+    let url = format!("http://{}", server.address());
+    let tokens = match settings.oidc.issuer() {
+        Some(issuer) => Tokens::Oidc(Issuer::new(issuer, &settings.oidc.oidc_audience)?),
+        None => Tokens::builtin(&ground.keyring),
+    };
+    let app = App::new(Parts {
+        pool: ground.pool.clone(),
+        keyring: ground.keyring.clone(),
+        tokens,
+        signals: ground.signals.clone(),
+        metrics: None,
+    });
+    let soft = shutdown.soft();
+    shutdown.spawn("api", async move { Ok(server.run(app, soft).await?) });
+    Ok(url)
+}
+
+/// Does what is due, as a part of the process.
+pub fn schedule(pool: &PgPool, shutdown: &Shutdown) {
+    let (pool, soft) = (pool.clone(), shutdown.soft());
+    shutdown.spawn("scheduler", async move {
+        scheduler::run(pool, soft).await;
+        Ok(())
+    });
+}

@@ -1,0 +1,3 @@
+//! Calls to the world outside over HTTP: each purpose has its client, built here and nowhere else.
+
+pub mod local;
