@@ -4,7 +4,7 @@
 //! says so in its help.
 
 use crate::commands::{
-    api, completions, demo, doctor, drift, key, migrate, openapi, operator, org, scheduler, token, up,
+    api, completions, demo, doctor, drift, key, migrate, openapi, operator, org, scheduler, token, up, worker,
 };
 use crate::config::Telemetry;
 use crate::telemetry::{self, Talk};
@@ -32,6 +32,7 @@ enum Command {
     Up(up::Args),
     Demo(demo::Args),
     Api(api::Args),
+    Worker(worker::Args),
     Scheduler(scheduler::Args),
     Migrate(migrate::Args),
     Org(org::Args),
@@ -48,7 +49,7 @@ impl Command {
     /// How much the command logs when nothing else is asked for.
     fn talk(&self) -> Talk {
         match self {
-            Self::Up(_) | Self::Api(_) | Self::Scheduler(_) => Talk::Running,
+            Self::Up(_) | Self::Api(_) | Self::Worker(_) | Self::Scheduler(_) => Talk::Running,
             _ => Talk::OneShot,
         }
     }
@@ -81,6 +82,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Openapi(args) => openapi::run(&args),
         Command::Up(args) => block_on(up::run(args)),
         Command::Demo(args) => block_on(demo::run(args)),
+        Command::Worker(args) => block_on(worker::run(args)),
         Command::Scheduler(args) => block_on(scheduler::run(args)),
         Command::Api(args) => block_on(api::run(args)),
         Command::Org(args) => block_on(org::run(args)),

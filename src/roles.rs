@@ -1,13 +1,16 @@
 //! The roles that a process can play, put together from the settings: any of them alone, or all in one (`plumbline up`).
 
-use crate::config::{Database, Http, Listen, MissingKey, Oidc, Secrets};
+use crate::config::{Database, Http, Listen, MissingKey, Oidc, Secrets, Storage, Work};
 use crate::shutdown::Shutdown;
 use anyhow::{Context as _, Result};
 use api::auth::{Issuer, Tokens};
 use api::{App, Parts, Server};
+use jobs::artifacts;
 use jobs::crypto::Keyring;
 use jobs::queue::Signals;
 use sqlx::PgPool;
+use workers::runtime::{self, Runtime};
+use workers::services::Services;
 
 /// What both the API and the workers stand on.
 #[derive(Debug, Clone)]
@@ -15,6 +18,7 @@ pub struct Ground {
     pool: PgPool,
     keyring: Keyring,
     signals: Signals,
+    artifacts: artifacts::Store,
 }
 
 /// The settings that [`Ground::lay`] reads.
@@ -29,14 +33,17 @@ pub struct Settings {
     /// The master key.
     #[command(flatten)]
     pub secrets: Secrets,
+    /// The artifact store.
+    #[command(flatten)]
+    pub storage: Storage,
 }
 
 impl Ground {
     /// Opens what the settings name, over an open database.
     ///
     /// # Errors
-    /// No master key, .
-    pub fn lay(
+    /// No master key, or an artifact store that cannot be used.
+    pub async fn lay(
         settings: &Settings,
         store: &crate::boot::Store,
         missing: MissingKey,
@@ -46,7 +53,8 @@ impl Ground {
         let keyring = settings.secrets.keyring(data_dir, missing)?;
         // Until the very end: what is still being worked on may wait for a signal.
         let signals = Signals::listen(settings.listen.url(&store.url), shutdown.hard());
-        Ok(Self { pool: store.pool.clone(), keyring, signals })
+        let artifacts = settings.storage.open(data_dir).await?;
+        Ok(Self { pool: store.pool.clone(), keyring, signals, artifacts })
     }
 }
 
@@ -78,11 +86,33 @@ pub async fn serve_api(settings: &ApiSettings, ground: &Ground, shutdown: &Shutd
         keyring: ground.keyring.clone(),
         tokens,
         signals: ground.signals.clone(),
+        artifacts: ground.artifacts.clone(),
+        aws_principal: settings.http.aws_principal.clone(),
         metrics: None,
     });
     let soft = shutdown.soft();
     shutdown.spawn("api", async move { Ok(server.run(app, soft).await?) });
     Ok(url)
+}
+
+/// Runs jobs, as a part of the process.
+///
+/// # Errors
+/// Drift rules that are broken, never in a build whose tests passed.
+pub fn work(settings: &Work, ground: &Ground, shutdown: &Shutdown) -> Result<()> {
+    let services = Services::new(ground.keyring.clone(), ground.artifacts.clone())?;
+    let runtime = Runtime::builder(ground.pool.clone(), ground.signals.clone(), settings.config());
+    let mut runtime = workers::handlers::register(runtime, &services);
+    if let Some(queues) = settings.queues() {
+        runtime = runtime.only_queues(queues);
+    }
+    let stages = runtime::Shutdown { soft: shutdown.soft(), hard: shutdown.hard() };
+    shutdown.spawn("worker", async move {
+        let stopped = runtime.run(stages).await?;
+        anyhow::ensure!(stopped.clean, "some jobs were left behind; other workers rescue them within a minute");
+        Ok(())
+    });
+    Ok(())
 }
 
 /// Does what is due, as a part of the process.

@@ -73,11 +73,7 @@ impl Failure {
         let Some((class, kind)) = known.iter().find(|(class, _)| *class == self.class) else {
             return Problem::internal(format!("{}: {}", self.class, self.message));
         };
-        let fields = self
-            .field
-            .map(|field| FieldError { field, message: self.message.clone() })
-            .into_iter()
-            .collect();
+        let fields = self.field.map(|field| FieldError { field, message: self.message.clone() }).into_iter().collect();
         match kind {
             Kind::BadRequest => Problem::BadRequest { class, message: self.message, fields },
             Kind::Unprocessable => Problem::Unprocessable { class, message: self.message, fields },

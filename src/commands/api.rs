@@ -26,7 +26,7 @@ pub async fn run(args: Args) -> Result<ExitCode> {
     let store = Store::open(&args.settings.database, Schema::Require, CONNECTIONS).await?;
     store
         .serve(&shutdown, async |store| {
-            let ground = Ground::lay(&args.settings, store, MissingKey::Refuse, &shutdown)?;
+            let ground = Ground::lay(&args.settings, store, MissingKey::Refuse, &shutdown).await?;
             let url = serve_api(&args.api, &ground, &shutdown).await?;
             println!("ready {url}");
             Ok(())

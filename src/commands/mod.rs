@@ -13,6 +13,7 @@ pub mod org;
 pub mod scheduler;
 pub mod token;
 pub mod up;
+pub mod worker;
 
 use jobs::audit::{Actor, ActorKind};
 

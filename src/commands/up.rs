@@ -2,8 +2,8 @@
 
 use super::{operator, org};
 use crate::boot::{Schema, Store, create_data_dir};
-use crate::config::MissingKey;
-use crate::roles::{ApiSettings, Ground, Settings, schedule, serve_api};
+use crate::config::{Concurrency, MissingKey, Work};
+use crate::roles::{ApiSettings, Ground, Settings, schedule, serve_api, work};
 use crate::shutdown::Shutdown;
 use anyhow::{Context as _, Result};
 use jobs::db;
@@ -31,6 +31,8 @@ pub struct Args {
     settings: Settings,
     #[command(flatten)]
     api: ApiSettings,
+    #[command(flatten)]
+    concurrency: Concurrency,
 }
 
 /// Runs until told to stop.
@@ -44,10 +46,11 @@ pub async fn run(args: Args) -> Result<ExitCode> {
             let mut conn = store.pool.acquire().await?;
             let is_new = db::org::list(&mut conn).await?.is_empty();
             let missing = if is_new { MissingKey::Create } else { MissingKey::Refuse };
-            let ground = Ground::lay(&args.settings, store, missing, &shutdown)?;
+            let ground = Ground::lay(&args.settings, store, missing, &shutdown).await?;
             first_start(&mut conn, data_dir).await?;
             drop(conn);
             schedule(&store.pool, &shutdown);
+            work(&Work::everything(args.concurrency), &ground, &shutdown)?;
             let url = serve_api(&args.api, &ground, &shutdown).await?;
             println!("ready {url}");
             Ok(())

@@ -20,6 +20,16 @@ pub struct Http {
     /// How the world calls this API, for links and for the built-in issuer; by default the address it serves on.
     #[arg(long, env = "PLUMBLINE_PUBLIC_URL", value_name = "URL", hide_env_values = true)]
     public_url: Option<String>,
+
+    /// AWS principal that assumes customers' roles, for the trust policy that `cloud-onboarding-info` shows.
+    #[arg(
+        long,
+        env = "PLUMBLINE_AWS_PRINCIPAL",
+        value_name = "ARN",
+        default_value = "arn:aws:iam::PLUMBLINE_ACCOUNT_ID:root",
+        hide_env_values = true
+    )]
+    pub aws_principal: String,
 }
 
 impl Http {

@@ -8,13 +8,15 @@ mod http;
 mod oidc;
 mod queue;
 mod secrets;
+mod storage;
 mod telemetry;
 
 pub use database::Database;
 pub use http::Http;
 pub use oidc::Oidc;
-pub use queue::Listen;
+pub use queue::{Concurrency, Listen, Work};
 pub use secrets::{MissingKey, Secrets};
+pub use storage::Storage;
 pub use telemetry::{LogFormat, Telemetry};
 
 use clap::builder::StyledStr;

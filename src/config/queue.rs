@@ -1,6 +1,7 @@
 //! How a process takes part in the queue.
 
 use super::given;
+use jobs::queue::Config;
 
 /// Listening for new work.
 #[derive(Debug, Clone, clap::Args)]
@@ -22,5 +23,48 @@ impl Listen {
     #[must_use]
     pub fn url(&self, database: &str) -> String {
         given(self.url.as_ref()).unwrap_or(database).to_owned()
+    }
+}
+
+/// What a worker takes on.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Queue")]
+pub struct Work {
+    /// Queues to serve, separated by commas; all without it.
+    #[arg(long, env = "PLUMBLINE_QUEUES", value_name = "A,B", value_delimiter = ',')]
+    queues: Option<Vec<String>>,
+
+    #[command(flatten)]
+    concurrency: Concurrency,
+}
+
+/// How much runs at once.
+#[derive(Debug, Clone, Copy, clap::Args)]
+#[command(next_help_heading = "Queue")]
+pub struct Concurrency {
+    /// Jobs of each queue that this process runs at once.
+    #[arg(long, env = "PLUMBLINE_CONCURRENCY", value_name = "N", default_value_t = 8,
+          value_parser = clap::value_parser!(u16).range(1..=1_000))]
+    concurrency: u16,
+}
+
+impl Work {
+    /// All queues, with this concurrency.
+    #[must_use]
+    pub const fn everything(concurrency: Concurrency) -> Self {
+        Self { queues: None, concurrency }
+    }
+
+    /// The queue's settings.
+    #[must_use]
+    pub fn config(&self) -> Config {
+        Config { concurrency: self.concurrency.concurrency.into(), ..Config::default() }
+    }
+
+    /// The queues to serve; none for all.
+    #[must_use]
+    pub fn queues(&self) -> Option<Vec<String>> {
+        let named = |queues: &Vec<String>| queues.iter().filter(|name| !name.is_empty()).cloned().collect::<Vec<_>>();
+        self.queues.as_ref().map(named).filter(|queues| !queues.is_empty())
     }
 }

@@ -43,7 +43,11 @@ pub struct Source<'a, F> {
 ///
 /// # Errors
 /// See [`IngestError`]; then nothing was stored.
-pub async fn ingest<F, Fut>(cx: &JobContext, conn: &mut PgConnection, source: Source<'_, F>) -> Result<Refreshed, IngestError>
+pub async fn ingest<F, Fut>(
+    cx: &JobContext,
+    conn: &mut PgConnection,
+    source: Source<'_, F>,
+) -> Result<Refreshed, IngestError>
 where
     F: Fn() -> Fut + Send + Sync,
     Fut: Future<Output = Result<Bytes, IngestError>> + Send,

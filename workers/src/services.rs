@@ -84,10 +84,8 @@ impl Services {
         let text = SealedCredential::from_bytes(&sealed).open(&self.keyring, org, id).map_err(|error| {
             JobError::fail("credential_unreadable", format!("the credential of account {id} cannot be opened: {error}"))
         })?;
-        let credential = Credential {
-            credential_type: account.credential_type.as_str().to_owned(),
-            credential_ref: text,
-        };
+        let credential =
+            Credential { credential_type: account.credential_type.as_str().to_owned(), credential_ref: text };
         let options = self.options_for(&account.default_region);
         let provider = cloud::connect(account.provider.as_str(), &credential, options.clone())
             .map_err(|error| JobError::fail("credential_malformed", format!("account {id}: {error}")))?;

@@ -61,12 +61,7 @@ impl PlanLimit {
     ///
     /// # Errors
     /// 402 where it has not.
-    pub fn check(
-        what: &'static str,
-        plan: Plan,
-        limit: plan::Limit,
-        (used, more): (i64, i64),
-    ) -> Result<(), Problem> {
+    pub fn check(what: &'static str, plan: Plan, limit: plan::Limit, (used, more): (i64, i64)) -> Result<(), Problem> {
         match limit {
             Some(limit) if !plan::has_room(Some(limit), used, more) => Err(Problem::PaymentRequired(Self {
                 code: "plan_limit_exceeded",

@@ -68,7 +68,10 @@ pub async fn read_body(req: &mut Request, limit: usize) -> Result<Bytes, Problem
 ///
 /// # Errors
 /// 413 where the announced length is past `limit`, 400 where there is no body.
-pub fn stream_body(req: &mut Request, limit: usize) -> Result<impl Stream<Item = io::Result<Bytes>> + Send + use<>, Problem> {
+pub fn stream_body(
+    req: &mut Request,
+    limit: usize,
+) -> Result<impl Stream<Item = io::Result<Bytes>> + Send + use<>, Problem> {
     let announced = content_length(req);
     if announced.is_some_and(|length| length > limit as u64) {
         return Err(Problem::TooLarge { limit });

@@ -163,8 +163,7 @@ impl<'ex, F: Filter> Extractible<'ex> for Only<F> {
 impl<F: Filter> EndpointArgRegister for Only<F> {
     fn register(components: &mut Components, operation: &mut Operation, _arg: &str) {
         describe(operation, F::PARAMETERS);
-        let response =
-            problem::response(components, "A parameter is unknown or out of range", StatusCode::BAD_REQUEST);
+        let response = problem::response(components, "A parameter is unknown or out of range", StatusCode::BAD_REQUEST);
         operation.responses.insert("400", response);
     }
 }

@@ -31,7 +31,9 @@ pub struct Key(String);
 
 /// A text that is no [`Key`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("an artifact's key is made of letters, digits, '.', '_', '-' and single '/'s, no part starts with a dot, 512 bytes at most")]
+#[error(
+    "an artifact's key is made of letters, digits, '.', '_', '-' and single '/'s, no part starts with a dot, 512 bytes at most"
+)]
 pub struct InvalidKey;
 
 /// The longest key.
@@ -65,7 +67,11 @@ impl FromStr for Key {
                 && !segment.starts_with('.')
                 && segment.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
         };
-        if text.len() <= MAX_KEY && text.split('/').all(is_segment) { Ok(Self(text.to_owned())) } else { Err(InvalidKey) }
+        if text.len() <= MAX_KEY && text.split('/').all(is_segment) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidKey)
+        }
     }
 }
 
@@ -231,7 +237,8 @@ mod tests {
             assert_eq!(good.parse::<Key>().unwrap().as_str(), good);
         }
         let long = "a".repeat(MAX_KEY + 1);
-        for bad in ["", "/a", "a/", "a//b", "..", "a/../b", ".hidden", "a/.b", "a b", "a\\b", "a\0", "ä", long.as_str()] {
+        for bad in ["", "/a", "a/", "a//b", "..", "a/../b", ".hidden", "a/.b", "a b", "a\\b", "a\0", "ä", long.as_str()]
+        {
             assert_eq!(bad.parse::<Key>(), Err(InvalidKey), "{bad:?}");
         }
     }

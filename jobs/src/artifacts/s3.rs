@@ -73,7 +73,8 @@ impl S3 {
         let upload = upload.upload_id.ok_or_else(|| no_answer(key, "an upload id"))?;
         let sent = self.put_parts(key, &upload, first, &mut body).await;
         if sent.is_err() {
-            let abort = self.client.abort_multipart_upload().bucket(&self.bucket).key(self.object(key)).upload_id(&upload);
+            let abort =
+                self.client.abort_multipart_upload().bucket(&self.bucket).key(self.object(key)).upload_id(&upload);
             if let Err(error) = abort.send().await {
                 tracing::warn!(key = key.as_str(), error = %DisplayErrorContext(error), "upload not aborted");
             }

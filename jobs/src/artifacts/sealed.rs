@@ -67,7 +67,11 @@ impl<B: Stream<Item = io::Result<Bytes>> + Unpin> Chunks<B> {
 ///
 /// # Errors
 /// See [`Keyring::seal`]; errors of the body come through.
-pub fn seal<'b, B>(keyring: &Keyring, place: Aad<'_>, body: B) -> Result<impl Stream<Item = io::Result<Bytes>> + Send + use<'b, B>, OpenError>
+pub fn seal<'b, B>(
+    keyring: &Keyring,
+    place: Aad<'_>,
+    body: B,
+) -> Result<impl Stream<Item = io::Result<Bytes>> + Send + use<'b, B>, OpenError>
 where
     B: Stream<Item = io::Result<Bytes>> + Send + Unpin + 'b,
 {
@@ -86,9 +90,8 @@ where
         async move {
             let Some((mut chunks, number)) = state else { return Ok(None) };
             let (plain, place) = chunks.next().await?;
-            let sealed = cipher
-                .encrypt(&nonce(number, place), plain.as_ref())
-                .map_err(|_| damaged("cannot be written"))?;
+            let sealed =
+                cipher.encrypt(&nonce(number, place), plain.as_ref()).map_err(|_| damaged("cannot be written"))?;
             let next = match place {
                 Place::Last => None,
                 Place::Inner => Some((chunks, number.checked_add(1).ok_or_else(|| damaged("is too long"))?)),
@@ -122,9 +125,8 @@ pub async fn open(keyring: &Keyring, place: Aad<'_>, mut body: Body) -> io::Resu
         async move {
             let Some((mut chunks, number)) = state else { return Ok(None) };
             let (sealed, place) = chunks.next().await?;
-            let plain = cipher
-                .decrypt(&nonce(number, place), sealed.as_ref())
-                .map_err(|_| damaged("was changed or cut"))?;
+            let plain =
+                cipher.decrypt(&nonce(number, place), sealed.as_ref()).map_err(|_| damaged("was changed or cut"))?;
             let next = match place {
                 Place::Last => None,
                 Place::Inner => Some((chunks, number.checked_add(1).ok_or_else(|| damaged("is too long"))?)),
@@ -156,7 +158,8 @@ mod tests {
     const PLACE: Aad<'_> = Aad { org: Uuid::from_u128(1), table: "artifact", column: "bytes", row: "k" };
 
     fn stream_of(bytes: &[u8], step: usize) -> Body {
-        let pieces: Vec<io::Result<Bytes>> = bytes.chunks(step).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
+        let pieces: Vec<io::Result<Bytes>> =
+            bytes.chunks(step).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
         stream::iter(pieces).boxed()
     }
 
@@ -210,7 +213,12 @@ mod tests {
         let whole = sealed(&keyring, &plain(2 * CHUNK + 9)).await;
         let size = CHUNK + TAG;
         let first = whole.len() - 2 * size - 9 - TAG;
-        let (head, a, b, last) = (&whole[..first], &whole[first..first + size], &whole[first + size..first + 2 * size], &whole[first + 2 * size..]);
+        let (head, a, b, last) = (
+            &whole[..first],
+            &whole[first..first + size],
+            &whole[first + size..first + 2 * size],
+            &whole[first + 2 * size..],
+        );
         let mut changed = whole.clone();
         changed[first + 5] ^= 1;
         let attacks = [

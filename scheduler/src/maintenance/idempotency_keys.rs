@@ -10,7 +10,7 @@ const EVERY: Duration = Duration::from_mins(10);
 
 /// Runs until `stop`.
 pub async fn service(pool: PgPool, stop: CancellationToken) {
-    super::repeat("idempotency_keys", EVERY, &stop, async || run_once(&pool).await).await;
+    super::repeat("idempotency_keys", EVERY, &stop, || run_once(&pool)).await;
 }
 
 /// Forgets them; how many.

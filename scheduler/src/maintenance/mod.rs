@@ -11,11 +11,11 @@ use tokio_util::sync::CancellationToken;
 
 /// Repeats a service: every so often, jittered, so that several schedulers do not come at the same moment; after an error with
 /// the pauses of whoever waits for a database.
-async fn repeat<T: Debug + Default + PartialEq>(
+async fn repeat<T: Debug + Default + PartialEq, F: Future<Output = sqlx::Result<T>>>(
     name: &'static str,
     every: Duration,
     stop: &CancellationToken,
-    mut run_once: impl AsyncFnMut() -> sqlx::Result<T>,
+    run_once: impl Fn() -> F,
 ) {
     let mut pauses = Pauses::default();
     loop {

@@ -11,7 +11,7 @@ const EVERY: Duration = Duration::from_secs(15);
 
 /// Runs until `stop`.
 pub async fn service(pool: PgPool, stop: CancellationToken) {
-    super::repeat("stuck_runs", EVERY, &stop, async || run_once(&pool).await).await;
+    super::repeat("stuck_runs", EVERY, &stop, || run_once(&pool)).await;
 }
 
 /// Ends such runs in error; how many.

@@ -201,11 +201,9 @@ where
                     code: meta.code().map_or_else(|| format!("Http{status}"), ToOwned::to_owned),
                 }
             }
-            SdkError::TimeoutError(_) => plain(
-                ErrorClass::Unreachable,
-                "Timeout",
-                "no answer in the time allowed".to_owned(),
-            ),
+            SdkError::TimeoutError(_) => {
+                plain(ErrorClass::Unreachable, "Timeout", "no answer in the time allowed".to_owned())
+            }
             SdkError::DispatchFailure(failure) => {
                 let (class, code) = if lacks_credentials(&error) {
                     (ErrorClass::InvalidCredentials, "NoCredentials")

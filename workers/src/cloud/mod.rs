@@ -123,9 +123,7 @@ pub struct Credential {
 
 impl std::fmt::Debug for Credential {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Credential")
-            .field("credential_type", &self.credential_type)
-            .finish_non_exhaustive()
+        f.debug_struct("Credential").field("credential_type", &self.credential_type).finish_non_exhaustive()
     }
 }
 
@@ -133,7 +131,11 @@ impl std::fmt::Debug for Credential {
 ///
 /// # Errors
 /// [`CloudError::UnknownProvider`] and [`CloudError::MalformedCredential`]; nothing is sent yet.
-pub fn connect(provider: &str, credential: &Credential, options: aws::Options) -> Result<Box<dyn CloudProvider>, CloudError> {
+pub fn connect(
+    provider: &str,
+    credential: &Credential,
+    options: aws::Options,
+) -> Result<Box<dyn CloudProvider>, CloudError> {
     match provider {
         "aws" => Ok(Box::new(aws::Aws::connect(credential, options)?)),
         other => Err(CloudError::UnknownProvider(other.to_owned())),

@@ -53,7 +53,10 @@ impl Handler {
             (StateSourceKind::Upload, Some(key)) => read_upload(&self.0, cx, conn, source, key).await,
             (StateSourceKind::Upload, None) => Err(JobError::fail(
                 "upload_required",
-                format!("state source {} is of kind upload: send the state with PUT …/state-sources/{}/state", source.id, source.id),
+                format!(
+                    "state source {} is of kind upload: send the state with PUT …/state-sources/{}/state",
+                    source.id, source.id
+                ),
             )),
             (StateSourceKind::S3, _) => {
                 let account = account_for(conn, source).await?;
@@ -86,7 +89,10 @@ async fn account_for(conn: &mut PgConnection, source: &StateSource) -> Result<Cl
     aws.map(|account| account.id).ok_or_else(|| {
         JobError::fail(
             "backend_credentials",
-            format!("state source {} belongs to no account, and there is none whose credentials could read it", source.id),
+            format!(
+                "state source {} belongs to no account, and there is none whose credentials could read it",
+                source.id
+            ),
         )
     })
 }

@@ -23,8 +23,7 @@ impl crate::runtime::Handler for Handler {
         let text = job.credential.open(&self.0.keyring, job.org_id, job.account_id).map_err(|error| {
             JobError::fail("credential_unreadable", format!("the sealed credential cannot be opened: {error}"))
         })?;
-        let credential =
-            Credential { credential_type: job.credential_type.as_str().to_owned(), credential_ref: text };
+        let credential = Credential { credential_type: job.credential_type.as_str().to_owned(), credential_ref: text };
         let options = self.0.options_for(job.default_region.as_deref().unwrap_or(DEFAULT_REGION));
         let provider = cloud::connect(job.provider.as_str(), &credential, options).map_err(|error| refused(&error))?;
         let identity = provider.validate().await.map_err(|error| refused(&error))?;
@@ -84,7 +83,9 @@ fn refused(error: &CloudError) -> JobError {
     match error {
         CloudError::MalformedCredential { .. } => blame("credential_malformed", "credential_ref", message),
         CloudError::Refused(_) => blame("credential_invalid", "credential_ref", message),
-        CloudError::UnknownProvider(_) | CloudError::UnknownTypes(_) => blame("provider_unsupported", "provider", message),
+        CloudError::UnknownProvider(_) | CloudError::UnknownTypes(_) => {
+            blame("provider_unsupported", "provider", message)
+        }
         CloudError::UnknownRegions { .. } => blame("region_unknown", "default_region", message),
         CloudError::Unavailable(_) => JobError::retry("cloud_unreachable", message),
     }

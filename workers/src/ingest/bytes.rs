@@ -84,9 +84,11 @@ impl Plain {
         first.read_to_end(&mut start).await.map_err(|error| IngestError::broken_off(&error))?;
         let is_gzip = start == GZIP;
         let broke = Arc::new(AtomicBool::new(false));
-        let whole = Watched { inner: Read::chain(io::Cursor::new(start), Blocking { bytes, runtime: Handle::current() }), broke: Arc::clone(&broke) };
-        let reader: Box<dyn Read + Send> =
-            if is_gzip { Box::new(MultiGzDecoder::new(whole)) } else { Box::new(whole) };
+        let whole = Watched {
+            inner: Read::chain(io::Cursor::new(start), Blocking { bytes, runtime: Handle::current() }),
+            broke: Arc::clone(&broke),
+        };
+        let reader: Box<dyn Read + Send> = if is_gzip { Box::new(MultiGzDecoder::new(whole)) } else { Box::new(whole) };
         Ok(Self { reader, broke, is_gzip })
     }
 

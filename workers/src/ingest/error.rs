@@ -68,7 +68,7 @@ impl From<ObjectError> for Reason {
             ErrorClass::Throttled => ("backend_throttled", true),
             ErrorClass::Unreachable => ("backend_unreachable", true),
             ErrorClass::ServiceError => ("backend_failed", true),
-            ErrorClass::BadRequest => ("backend_failed", false),
+            ErrorClass::BadRequest | ErrorClass::Unsupported => ("backend_failed", false),
         };
         Self { class, is_transient, message: format!("the state's bucket answered: {read}") }
     }
@@ -87,9 +87,10 @@ impl IngestError {
     /// The bytes begin like gzip and do not go on so.
     pub(super) fn compression(error: &io::Error) -> Self {
         let (class, reason) = match error.kind() {
-            io::ErrorKind::UnexpectedEof => {
-                ("state_truncated", "the compressed state is truncated: it ends in the middle; upload it again".to_owned())
-            }
+            io::ErrorKind::UnexpectedEof => (
+                "state_truncated",
+                "the compressed state is truncated: it ends in the middle; upload it again".to_owned(),
+            ),
             _ => ("state_compression", format!("the state begins like gzip, but cannot be decompressed: {error}")),
         };
         Self::State { class, reason }

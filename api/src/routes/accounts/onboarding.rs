@@ -33,11 +33,8 @@ pub(super) struct OnboardingInfo {
 pub(super) struct Which(Provider);
 
 impl Filter for Which {
-    const PARAMETERS: &'static [Parameter] = &[Parameter {
-        name: "provider",
-        description: "The cloud; required.",
-        words: &["aws", "azure", "gcp"],
-    }];
+    const PARAMETERS: &'static [Parameter] =
+        &[Parameter { name: "provider", description: "The cloud; required.", words: &["aws", "azure", "gcp"] }];
 
     fn parse(query: Query<'_>) -> Result<Self, Problem> {
         query

@@ -55,16 +55,14 @@ impl From<db::org::Org> for Org {
 
 /// `/orgs` and all below it.
 pub(super) fn router() -> Router {
-    Router::with_path("orgs")
-        .post(create::create)
-        .push(
-            Router::with_path("{id}")
-                .get(get::get)
-                .push(accounts::router())
-                .push(api_keys::router())
-                .push(posture::router())
-                .push(resources::router())
-                .push(scans::router())
-                .push(state_sources::router()),
-        )
+    Router::with_path("orgs").post(create::create).push(
+        Router::with_path("{id}")
+            .get(get::get)
+            .push(accounts::router())
+            .push(api_keys::router())
+            .push(posture::router())
+            .push(resources::router())
+            .push(scans::router())
+            .push(state_sources::router()),
+    )
 }

@@ -55,8 +55,5 @@ impl From<Row> for AccountPosture {
 pub(super) async fn get_posture(tenant: Tenant<Viewer>) -> Result<Json<Posture>, Problem> {
     let mut conn = tenant.app.pool().acquire().await?;
     let rows = drift_snapshot::posture(&mut conn, tenant.org).await?;
-    Ok(Json(Posture {
-        org_id: tenant.org.uuid(),
-        accounts: rows.into_iter().map(AccountPosture::from).collect(),
-    }))
+    Ok(Json(Posture { org_id: tenant.org.uuid(), accounts: rows.into_iter().map(AccountPosture::from).collect() }))
 }

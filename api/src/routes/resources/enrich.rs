@@ -8,8 +8,8 @@ use jobs::domain::EnrichmentStatus;
 use jobs::ids::{JobId, LiveResourceId};
 use jobs::kinds::enrich_resource::{EnrichResource, Enriched};
 use jobs::queue;
-use salvo::http::StatusCode;
 use salvo::Writer as _;
+use salvo::http::StatusCode;
 use salvo::oapi::endpoint;
 use serde_json::json;
 

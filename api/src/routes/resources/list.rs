@@ -49,10 +49,7 @@ pub(super) async fn list_live_resources(
     tenant: Tenant<Viewer>,
     page: Page<Narrow, 100, 500>,
 ) -> Result<Json<Resources>, Problem> {
-    let filter = live_resource::Filter {
-        cloud_account_id: page.filter.account,
-        provider: page.filter.provider,
-    };
+    let filter = live_resource::Filter { cloud_account_id: page.filter.account, provider: page.filter.provider };
     let mut conn = tenant.app.pool().acquire().await?;
     let listed = live_resource::list(&mut conn, tenant.org, filter, page.rows()).await?;
     Ok(Json(Resources {

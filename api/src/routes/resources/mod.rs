@@ -101,8 +101,5 @@ async fn shown(conn: &mut PgConnection, org: OrgId, rows: Vec<LiveResource>) -> 
 
 /// One resource as it is shown.
 async fn shown_one(conn: &mut PgConnection, org: OrgId, row: Option<LiveResource>) -> Result<Resource, Problem> {
-    shown(conn, org, row.into_iter().collect())
-        .await?
-        .pop()
-        .ok_or(Problem::not_found("resource"))
+    shown(conn, org, row.into_iter().collect()).await?.pop().ok_or(Problem::not_found("resource"))
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use jobs::audit::{Action, Entry, Target, append};
-use jobs::db::{org, scan_run};
 use jobs::db::scan_run::Ci;
+use jobs::db::{org, scan_run};
 use jobs::domain::ScanType;
 use jobs::ids::CloudAccountId;
 use jobs::scans;

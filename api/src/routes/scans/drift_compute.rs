@@ -7,13 +7,13 @@ use jobs::db::scan_run;
 use jobs::ids::ScanId;
 use jobs::scans;
 use salvo::oapi::endpoint;
-use salvo::prelude::{Response, Writer, async_trait};
-use salvo::prelude::{Depot, Json, Request};
 use salvo::oapi::{Components, EndpointOutRegister, Operation};
+use salvo::prelude::{Depot, Json, Request};
+use salvo::prelude::{Response, Writer, async_trait};
 use serde_json::{Value, json};
 
-use super::drift::{Drift, ItemsPage, load};
 use super::Scan;
+use super::drift::{Drift, ItemsPage, load};
 use crate::access::{Member, Tenant};
 use crate::answer::Accepted;
 use crate::awaited::{self, Kind, Outcome};

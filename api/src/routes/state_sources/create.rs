@@ -111,7 +111,10 @@ fn check(new: &NewSource) -> Result<(), Problem> {
         }
         StateSourceKind::S3 => {
             if new.cloud_account_id.is_none() {
-                wrong("cloud_account_id", "is required for the kind s3: the state is read with the account's credentials");
+                wrong(
+                    "cloud_account_id",
+                    "is required for the kind s3: the state is read with the account's credentials",
+                );
             }
             match S3Config::deserialize(&new.config) {
                 Err(error) => wrong("config", &format!("{error}: bucket, key and region are expected")),

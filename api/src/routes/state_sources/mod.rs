@@ -25,10 +25,7 @@ pub(super) fn router() -> Router {
         .delete(delete::delete_state_source)
         .push(Router::with_path("refresh").post(refresh::refresh_state_source))
         .push(Router::with_path("state").put(upload::upload_state));
-    Router::with_path("state-sources")
-        .get(list::list_state_sources)
-        .post(create::register_state_source)
-        .push(one)
+    Router::with_path("state-sources").get(list::list_state_sources).post(create::register_state_source).push(one)
 }
 
 /// Where a Terraform state lives. Secrets of the config are left out.

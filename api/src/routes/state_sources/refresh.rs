@@ -1,13 +1,13 @@
 //! `POST /orgs/{id}/state-sources/{src_id}/refresh`
 
 use jobs::audit::Action;
-use jobs::db::state_source::{self, StateSource};
 use jobs::db::state_snapshot;
+use jobs::db::state_source::{self, StateSource};
 use jobs::domain::StateSourceKind;
 use jobs::ids::StateSourceId;
 use jobs::kinds::refresh_state_source::RefreshStateSource;
-use salvo::http::StatusCode;
 use salvo::Writer as _;
+use salvo::http::StatusCode;
 use salvo::oapi::endpoint;
 use sqlx::PgConnection;
 
@@ -32,9 +32,7 @@ pub(super) async fn refresh_state_source(
     src_id: PathId<StateSourceId>,
 ) -> Result<Done<RefreshResult>, Problem> {
     let mut tx = tenant.app.begin().await?;
-    let source = state_source::get(&mut tx, tenant.org, src_id.0)
-        .await?
-        .ok_or(Problem::not_found("state source"))?;
+    let source = state_source::get(&mut tx, tenant.org, src_id.0).await?.ok_or(Problem::not_found("state source"))?;
     if source.kind == StateSourceKind::Upload {
         return Done::new(&sent_last(&mut tx, &source).await?);
     }

@@ -41,9 +41,7 @@ pub(super) async fn upload_state(
     req: &mut Request,
 ) -> Result<Done<RefreshResult>, Problem> {
     let mut conn = tenant.app.pool().acquire().await?;
-    let source = state_source::get(&mut conn, tenant.org, src_id.0)
-        .await?
-        .ok_or(Problem::not_found("state source"))?;
+    let source = state_source::get(&mut conn, tenant.org, src_id.0).await?.ok_or(Problem::not_found("state source"))?;
     drop(conn);
     if source.kind != StateSourceKind::Upload {
         return Err(Problem::conflict(
@@ -53,11 +51,8 @@ pub(super) async fn upload_state(
     }
     let key = Key::for_upload(tenant.org, source.id);
     store(&tenant, &key, req).await?;
-    let job = RefreshStateSource {
-        org_id: tenant.org,
-        state_source_id: source.id,
-        artifact: Some(key.as_str().to_owned()),
-    };
+    let job =
+        RefreshStateSource { org_id: tenant.org, state_source_id: source.id, artifact: Some(key.as_str().to_owned()) };
     let enqueued = async {
         let mut tx = tenant.app.begin().await?;
         let id = request(&mut tx, &tenant, Action::StateUploaded, &job).await?;

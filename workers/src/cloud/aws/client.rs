@@ -65,10 +65,7 @@ impl Options {
     /// The options that the process's environment gives.
     #[must_use]
     pub fn from_env() -> Self {
-        Self {
-            endpoint_url: std::env::var("AWS_ENDPOINT_URL").ok().filter(|url| !url.is_empty()),
-            ..Self::default()
-        }
+        Self { endpoint_url: std::env::var("AWS_ENDPOINT_URL").ok().filter(|url| !url.is_empty()), ..Self::default() }
     }
 }
 
@@ -144,10 +141,7 @@ pub(super) struct Connector {
 
 impl Connector {
     pub(super) fn new(credential: &Credential, options: Options) -> Result<Self, CloudError> {
-        let budget = TokenBucket::builder()
-            .capacity(RETRY_BUDGET)
-            .refill_rate(RETRY_REFILL)
-            .build();
+        let budget = TokenBucket::builder().capacity(RETRY_BUDGET).refill_rate(RETRY_REFILL).build();
         Ok(Self {
             source: Source::parse(credential)?,
             options,
@@ -177,9 +171,8 @@ impl Connector {
             Source::Key(key) => SharedCredentialsProvider::new(key.clone()),
             Source::Role(role) => {
                 let config = own_config(&self.options, self.home_region()).await;
-                let mut builder = AssumeRoleProvider::builder(&role.role_arn)
-                    .session_name("plumbline")
-                    .configure(&config);
+                let mut builder =
+                    AssumeRoleProvider::builder(&role.role_arn).session_name("plumbline").configure(&config);
                 if let Some(external_id) = &role.external_id {
                     builder = builder.external_id(external_id);
                 }
@@ -213,9 +206,7 @@ fn timeouts() -> TimeoutConfig {
 }
 
 fn sdk_config(options: &Options, credentials: SharedCredentialsProvider) -> SdkConfig {
-    let retries = RetryConfig::standard()
-        .with_max_attempts(MAX_ATTEMPTS)
-        .with_max_backoff(MAX_BACKOFF);
+    let retries = RetryConfig::standard().with_max_attempts(MAX_ATTEMPTS).with_max_backoff(MAX_BACKOFF);
     let mut config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .http_client(HTTP.clone())
@@ -243,11 +234,7 @@ impl ClientPool {
         if let Some(clients) = regions.get(region) {
             return Arc::clone(clients);
         }
-        let sdk = self
-            .base
-            .to_builder()
-            .region(Region::new(region.to_owned()))
-            .build();
+        let sdk = self.base.to_builder().region(Region::new(region.to_owned())).build();
         let clients = Arc::new(Clients::new(sdk, self.path_style, self.retry.clone()));
         regions.insert(region.to_owned(), Arc::clone(&clients));
         clients

@@ -15,8 +15,8 @@ use super::engine::{self, Slice};
 use super::reader::{Account, Reader, Scope};
 use super::readers;
 use crate::cloud::{
-    CloudError, CloudProvider, Credential, DiscoverRequest, Discovery, EnrichError, ErrorClass, Event, GLOBAL, Identity, ReadError,
-    ResourceKey,
+    CloudError, CloudProvider, Credential, DiscoverRequest, Discovery, EnrichError, ErrorClass, Event, GLOBAL,
+    Identity, ReadError, ResourceKey,
 };
 
 /// Calls of all `for_each` of one account that run at the same time.
@@ -36,10 +36,7 @@ impl Aws {
     /// # Errors
     /// [`CloudError::MalformedCredential`].
     pub fn connect(credential: &Credential, options: Options) -> Result<Self, CloudError> {
-        Ok(Self {
-            connector: Connector::new(credential, options)?,
-            identity: OnceCell::new(),
-        })
+        Ok(Self { connector: Connector::new(credential, options)?, identity: OnceCell::new() })
     }
 
     async fn identity(&self) -> Result<&Identity, CloudError> {
@@ -59,7 +56,8 @@ impl Aws {
         let clients = self.connector.pool().await.region(self.connector.home_region());
         // Without AllRegions the answer holds only regions that the account can use.
         let answer = clients.ec2().describe_regions().send().await?;
-        let mut names: Vec<String> = answer.regions.unwrap_or_default().into_iter().filter_map(|region| region.region_name).collect();
+        let mut names: Vec<String> =
+            answer.regions.unwrap_or_default().into_iter().filter_map(|region| region.region_name).collect();
         names.sort();
         Ok(names)
     }
@@ -76,7 +74,8 @@ impl Aws {
             return Ok(known);
         }
         let asked: BTreeSet<&String> = asked.iter().collect();
-        let unknown: Vec<String> = asked.iter().filter(|region| !known.contains(**region)).map(|region| (*region).clone()).collect();
+        let unknown: Vec<String> =
+            asked.iter().filter(|region| !known.contains(**region)).map(|region| (*region).clone()).collect();
         if unknown.is_empty() {
             Ok(asked.into_iter().cloned().collect())
         } else {
@@ -84,7 +83,11 @@ impl Aws {
         }
     }
 
-    async fn account(&self, regions: Vec<String>, wanted: HashSet<String>) -> Result<(Arc<Account>, String), CloudError> {
+    async fn account(
+        &self,
+        regions: Vec<String>,
+        wanted: HashSet<String>,
+    ) -> Result<(Arc<Account>, String), CloudError> {
         let identity = self.identity().await?;
         let partition = partition_of(&identity.arn).to_owned();
         let home = main_region(&partition).to_owned();
@@ -104,17 +107,13 @@ impl Aws {
         check_types(&wanted)?;
         let identity = self.identity().await?.clone();
         let regions = self.choose_regions(&request.regions).await?;
-        let chosen = readers().filter(|reader| wanted.is_empty() || reader.types.iter().any(|name| wanted.contains(*name)));
+        let chosen =
+            readers().filter(|reader| wanted.is_empty() || reader.types.iter().any(|name| wanted.contains(*name)));
         let slices = engine::plan(chosen, &regions);
         let (account, home) = self.account(regions.clone(), wanted).await?;
         let (sender, events) = mpsc::channel(EVENTS);
         let task = tokio::spawn(engine::run(account, home, slices, sender, cancel));
-        Ok(Discovery {
-            identity,
-            regions,
-            events,
-            _task: AbortOnDropHandle::new(task),
-        })
+        Ok(Discovery { identity, regions, events, _task: AbortOnDropHandle::new(task) })
     }
 
     async fn read_again(&self, key: ResourceKey) -> Result<LiveResource, EnrichError> {
@@ -219,7 +218,11 @@ impl CloudProvider for Aws {
         async { Ok(self.ask_regions().await?) }.boxed()
     }
 
-    fn discover(&self, request: DiscoverRequest, cancel: CancellationToken) -> BoxFuture<'_, Result<Discovery, CloudError>> {
+    fn discover(
+        &self,
+        request: DiscoverRequest,
+        cancel: CancellationToken,
+    ) -> BoxFuture<'_, Result<Discovery, CloudError>> {
         self.start(request, cancel).boxed()
     }
 

@@ -52,7 +52,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
 use tokio::sync::{Semaphore, mpsc};
 
-use super::client::{Clients, ClientPool};
+use super::client::{ClientPool, Clients};
 use crate::cloud::{Event, GLOBAL, Properties, ReadError};
 
 /// Resources sent on in one event.
@@ -84,10 +84,7 @@ pub struct Reader {
 
 impl std::fmt::Debug for Reader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Reader")
-            .field("service", &self.service)
-            .field("types", &self.types)
-            .finish_non_exhaustive()
+        f.debug_struct("Reader").field("service", &self.service).field("types", &self.types).finish_non_exhaustive()
     }
 }
 
@@ -175,11 +172,7 @@ impl Context {
     /// The same slice with another region's clients; resources made by the result carry that region.
     #[must_use]
     pub fn in_region(&self, region: &str) -> Self {
-        Self {
-            clients: self.account.clients.region(region),
-            region: region.into(),
-            ..self.clone()
-        }
+        Self { clients: self.account.clients.region(region), region: region.into(), ..self.clone() }
     }
 
     /// When one resource is read again ([`enrich`](crate::cloud::CloudProvider::enrich)): its id. A reader may narrow its
@@ -267,8 +260,8 @@ impl Draft {
             self.0.arn = text(properties.get("arn"));
         }
         if self.0.name.is_none() {
-            self.0.name = text(properties.get("tags").and_then(|tags| tags.get("Name")))
-                .or_else(|| text(properties.get("name")));
+            self.0.name =
+                text(properties.get("tags").and_then(|tags| tags.get("Name"))).or_else(|| text(properties.get("name")));
         }
         self.0.properties = properties.into_map();
         self
@@ -318,11 +311,7 @@ pub(super) type Failed = (Vec<&'static str>, ReadError);
 
 impl Sink {
     pub(super) fn new(events: mpsc::Sender<Event>) -> Self {
-        Self {
-            events,
-            pending: Mutex::default(),
-            failed: Mutex::default(),
-        }
+        Self { events, pending: Mutex::default(), failed: Mutex::default() }
     }
 
     async fn push(&self, resource: LiveResource) {
@@ -338,7 +327,8 @@ impl Sink {
 
     fn fail(&self, types: &[&'static str], error: ReadError) {
         let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-        let same = |(known, other): &Failed| known == types && other.code == error.code && other.operation == error.operation;
+        let same =
+            |(known, other): &Failed| known == types && other.code == error.code && other.operation == error.operation;
         if !failed.iter().any(same) {
             failed.push((types.to_vec(), error));
         }

@@ -133,10 +133,8 @@ async fn send_declared(
     sources: &[StateSource],
     to: &mpsc::Sender<Piece>,
 ) -> Result<(), JobError> {
-    let ids: HashMap<StateSnapshotId, Arc<str>> = sources
-        .iter()
-        .filter_map(|source| Some((source.latest_snapshot_id?, source.id.to_string().into())))
-        .collect();
+    let ids: HashMap<StateSnapshotId, Arc<str>> =
+        sources.iter().filter_map(|source| Some((source.latest_snapshot_id?, source.id.to_string().into()))).collect();
     let snapshots: Vec<StateSnapshotId> = sources.iter().filter_map(|source| source.latest_snapshot_id).collect();
     for snapshot in snapshots {
         let Some(source) = ids.get(&snapshot) else { continue };

@@ -70,7 +70,9 @@ pub(super) fn slices(errors: &[ScanError]) -> Vec<(String, Option<String>)> {
 /// Whether a type could be read in none of the regions.
 pub(super) fn is_lost(errors: &[ScanError], provider_type: &str, regions: &[String]) -> bool {
     let failed = |region: &str| {
-        errors.iter().any(|error| error.region == region && error.provider_types.iter().any(|name| name == provider_type))
+        errors
+            .iter()
+            .any(|error| error.region == region && error.provider_types.iter().any(|name| name == provider_type))
     };
     failed(GLOBAL) || (!regions.is_empty() && regions.iter().all(|region| failed(region)))
 }

@@ -9,9 +9,9 @@ use jobs::queue::JobError;
 use sqlx::PgConnection;
 
 use super::super::refresh_state_source::read_s3;
+use super::Running;
 use super::errors::STATE;
 use super::progress::Reporter;
-use super::Running;
 use crate::cloud::GLOBAL;
 use crate::services::Connected;
 

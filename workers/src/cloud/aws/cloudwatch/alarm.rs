@@ -59,11 +59,7 @@ fn draft(cx: &Context, provider_type: &'static str, name: &str, arn: &str, prope
     if name.starts_with("TargetTracking-") {
         draft = draft.managed_by("alarm of a target tracking policy");
     }
-    Found {
-        draft,
-        arn: arn.to_owned(),
-        properties: properties.set("arn", arn).set("alarm_name", name),
-    }
+    Found { draft, arn: arn.to_owned(), properties: properties.set("arn", arn).set("alarm_name", name) }
 }
 
 fn shape_metric(alarm: &MetricAlarm) -> Properties {

@@ -7,12 +7,8 @@ use crate::cloud::aws::reader::{Context, Reader, Scope};
 use crate::cloud::{Properties, ReadError};
 
 /// `DescribeImages`.
-pub const READER: Reader = Reader {
-    service: "ec2",
-    types: &["aws_ami"],
-    scope: Scope::Regional,
-    read: |cx| Box::pin(read(cx)),
-};
+pub const READER: Reader =
+    Reader { service: "ec2", types: &["aws_ami"], scope: Scope::Regional, read: |cx| Box::pin(read(cx)) };
 
 async fn read(cx: Context) -> Result<(), ReadError> {
     let mut images = cx.ec2().describe_images().owners("self").into_paginator().items().send();

@@ -7,12 +7,8 @@ use crate::cloud::aws::reader::{Context, Reader, Scope};
 use crate::cloud::{Properties, ReadError};
 
 /// `DescribeDhcpOptions`.
-pub const READER: Reader = Reader {
-    service: "ec2",
-    types: &["aws_vpc_dhcp_options"],
-    scope: Scope::Regional,
-    read: |cx| Box::pin(read(cx)),
-};
+pub const READER: Reader =
+    Reader { service: "ec2", types: &["aws_vpc_dhcp_options"], scope: Scope::Regional, read: |cx| Box::pin(read(cx)) };
 
 /// Terraform attribute and the API's key.
 const LISTS: &[(&str, &str)] = &[
@@ -48,7 +44,11 @@ async fn read(cx: Context) -> Result<(), ReadError> {
 
 fn values<'a>(set: &'a DhcpOptions, key: &str) -> Vec<&'a str> {
     let configuration = set.dhcp_configurations().iter().find(|configuration| configuration.key() == Some(key));
-    configuration.into_iter().flat_map(|configuration| configuration.values()).filter_map(|value| value.value()).collect()
+    configuration
+        .into_iter()
+        .flat_map(|configuration| configuration.values())
+        .filter_map(|value| value.value())
+        .collect()
 }
 
 /// Whether this is what EC2 gives each region. Source: VPC user guide, "DHCP option sets in Amazon VPC", the default set.

@@ -7,17 +7,14 @@ use crate::cloud::aws::reader::{Context, Reader, Scope};
 use crate::cloud::{Properties, ReadError};
 
 /// `DescribeSnapshots`.
-pub const READER: Reader = Reader {
-    service: "ec2",
-    types: &["aws_ebs_snapshot"],
-    scope: Scope::Regional,
-    read: |cx| Box::pin(read(cx)),
-};
+pub const READER: Reader =
+    Reader { service: "ec2", types: &["aws_ebs_snapshot"], scope: Scope::Regional, read: |cx| Box::pin(read(cx)) };
 
 /// How EC2 describes the snapshots that it makes for an image. Source: EC2 user guide, "Create an Amazon EBS-backed AMI".
 const OF_IMAGE: &str = "Created by CreateImage(";
 /// A tag of AWS Backup, and one of Data Lifecycle Manager, on what they make.
-const MAKERS: &[(&str, &str)] = &[("aws:backup:source-resource", "AWS Backup"), ("aws:dlm:lifecycle-policy-id", "Data Lifecycle Manager")];
+const MAKERS: &[(&str, &str)] =
+    &[("aws:backup:source-resource", "AWS Backup"), ("aws:dlm:lifecycle-policy-id", "Data Lifecycle Manager")];
 
 async fn read(cx: Context) -> Result<(), ReadError> {
     let mut snapshots = cx.ec2().describe_snapshots().owner_ids("self").into_paginator().items().send();

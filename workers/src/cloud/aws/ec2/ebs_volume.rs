@@ -56,7 +56,8 @@ fn is_root(attachment: &VolumeAttachment) -> bool {
 
 fn owned(draft: Draft, attachments: &[VolumeAttachment]) -> Draft {
     let made_with = attachments.iter().find(|attachment| came_with_instance(attachment));
-    let Some((attachment, instance)) = made_with.and_then(|attachment| Some((attachment, attachment.instance_id()?))) else {
+    let Some((attachment, instance)) = made_with.and_then(|attachment| Some((attachment, attachment.instance_id()?)))
+    else {
         return draft;
     };
     let what = if is_root(attachment) { "root volume" } else { "volume" };

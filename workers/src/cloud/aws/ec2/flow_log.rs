@@ -7,16 +7,17 @@ use crate::cloud::aws::reader::{Context, Reader, Scope};
 use crate::cloud::{Properties, ReadError};
 
 /// `DescribeFlowLogs`.
-pub const READER: Reader = Reader {
-    service: "ec2",
-    types: &["aws_flow_log"],
-    scope: Scope::Regional,
-    read: |cx| Box::pin(read(cx)),
-};
+pub const READER: Reader =
+    Reader { service: "ec2", types: &["aws_flow_log"], scope: Scope::Regional, read: |cx| Box::pin(read(cx)) };
 
 /// Prefix of the resource's id and the attribute in which Terraform has it.
-const RESOURCES: &[(&str, &str)] =
-    &[("vpc-", "vpc_id"), ("subnet-", "subnet_id"), ("eni-", "eni_id"), ("tgw-attach-", "transit_gateway_attachment_id"), ("tgw-", "transit_gateway_id")];
+const RESOURCES: &[(&str, &str)] = &[
+    ("vpc-", "vpc_id"),
+    ("subnet-", "subnet_id"),
+    ("eni-", "eni_id"),
+    ("tgw-attach-", "transit_gateway_attachment_id"),
+    ("tgw-", "transit_gateway_id"),
+];
 
 async fn read(cx: Context) -> Result<(), ReadError> {
     let mut logs = cx.ec2().describe_flow_logs().into_paginator().items().send();

@@ -7,12 +7,8 @@ use crate::cloud::aws::reader::{Context, Reader, Scope};
 use crate::cloud::{Properties, ReadError};
 
 /// `DescribeKeyPairs`.
-pub const READER: Reader = Reader {
-    service: "ec2",
-    types: &["aws_key_pair"],
-    scope: Scope::Regional,
-    read: |cx| Box::pin(read(cx)),
-};
+pub const READER: Reader =
+    Reader { service: "ec2", types: &["aws_key_pair"], scope: Scope::Regional, read: |cx| Box::pin(read(cx)) };
 
 async fn read(cx: Context) -> Result<(), ReadError> {
     let answer = cx.ec2().describe_key_pairs().send().await?;

@@ -2,7 +2,9 @@
 //!
 //! Left out on purpose: `user_data`, which often holds secrets.
 
-use aws_sdk_ec2::types::{InstanceType, LaunchTemplate, LaunchTemplateInstanceMetadataOptions, LaunchTemplateVersion, ShutdownBehavior};
+use aws_sdk_ec2::types::{
+    InstanceType, LaunchTemplate, LaunchTemplateInstanceMetadataOptions, LaunchTemplateVersion, ShutdownBehavior,
+};
 
 use super::tags;
 use crate::cloud::aws::reader::{Context, Reader, Scope};
@@ -11,12 +13,8 @@ use crate::cloud::{ErrorClass, Properties, ReadError};
 const TYPES: &[&str] = &["aws_launch_template"];
 
 /// `DescribeLaunchTemplates`.
-pub const READER: Reader = Reader {
-    service: "ec2",
-    types: TYPES,
-    scope: Scope::Regional,
-    read: |cx| Box::pin(read(cx)),
-};
+pub const READER: Reader =
+    Reader { service: "ec2", types: TYPES, scope: Scope::Regional, read: |cx| Box::pin(read(cx)) };
 
 /// The version that Terraform keeps in its state.
 const LATEST: &str = "$Latest";
@@ -38,7 +36,9 @@ async fn one(cx: &Context, template: &LaunchTemplate) -> Result<(), ReadError> {
         .tags(tags(template.tags()));
     let versions = cx.ec2().describe_launch_template_versions().launch_template_id(id).versions(LATEST).send().await;
     let properties = match versions.map_err(ReadError::from) {
-        Ok(answer) => answer.launch_template_versions().first().map_or(properties.clone(), |version| latest(properties, version)),
+        Ok(answer) => {
+            answer.launch_template_versions().first().map_or(properties.clone(), |version| latest(properties, version))
+        }
         Err(error) if error.class == ErrorClass::NotFound => return Ok(()),
         Err(error) => {
             cx.unreadable(TYPES, error);
@@ -54,7 +54,9 @@ fn latest(properties: Properties, version: &LaunchTemplateVersion) -> Properties
     let Some(data) = version.launch_template_data() else {
         return properties;
     };
-    let profile = data.iam_instance_profile().map(|profile| Properties::new().set("arn", profile.arn()).set("name", profile.name()));
+    let profile = data
+        .iam_instance_profile()
+        .map(|profile| Properties::new().set("arn", profile.arn()).set("name", profile.name()));
     let monitoring = data.monitoring().map(|monitoring| Properties::new().set("enabled", monitoring.enabled()));
     let credits = data.credit_specification().map(|credit| Properties::new().set("cpu_credits", credit.cpu_credits()));
     properties
@@ -64,7 +66,10 @@ fn latest(properties: Properties, version: &LaunchTemplateVersion) -> Properties
         .set("ebs_optimized", data.ebs_optimized().map(|optimized| optimized.to_string()))
         .block("iam_instance_profile", profile)
         .set("image_id", data.image_id())
-        .set("instance_initiated_shutdown_behavior", data.instance_initiated_shutdown_behavior().map(ShutdownBehavior::as_str))
+        .set(
+            "instance_initiated_shutdown_behavior",
+            data.instance_initiated_shutdown_behavior().map(ShutdownBehavior::as_str),
+        )
         .set("instance_type", data.instance_type().map(InstanceType::as_str))
         .set("kernel_id", data.kernel_id())
         .set("key_name", data.key_name())

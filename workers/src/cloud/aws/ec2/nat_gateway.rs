@@ -7,12 +7,8 @@ use crate::cloud::aws::reader::{Context, Reader, Scope};
 use crate::cloud::{Properties, ReadError};
 
 /// `DescribeNatGateways`.
-pub const READER: Reader = Reader {
-    service: "ec2",
-    types: &["aws_nat_gateway"],
-    scope: Scope::Regional,
-    read: |cx| Box::pin(read(cx)),
-};
+pub const READER: Reader =
+    Reader { service: "ec2", types: &["aws_nat_gateway"], scope: Scope::Regional, read: |cx| Box::pin(read(cx)) };
 
 async fn read(cx: Context) -> Result<(), ReadError> {
     let mut gateways = cx.ec2().describe_nat_gateways().into_paginator().items().send();
@@ -37,8 +33,14 @@ async fn read(cx: Context) -> Result<(), ReadError> {
             .set("network_interface_id", primary.and_then(|address| address.network_interface_id()))
             .set("private_ip", primary.and_then(|address| address.private_ip()))
             .set("public_ip", primary.and_then(|address| address.public_ip()))
-            .set("secondary_allocation_ids", secondary.iter().filter_map(|address| address.allocation_id()).collect::<Vec<_>>())
-            .set("secondary_private_ip_addresses", secondary.iter().filter_map(|address| address.private_ip()).collect::<Vec<_>>())
+            .set(
+                "secondary_allocation_ids",
+                secondary.iter().filter_map(|address| address.allocation_id()).collect::<Vec<_>>(),
+            )
+            .set(
+                "secondary_private_ip_addresses",
+                secondary.iter().filter_map(|address| address.private_ip()).collect::<Vec<_>>(),
+            )
             .set("subnet_id", gateway.subnet_id())
             .tags(tags(gateway.tags()));
         let draft = cx.resource("aws_nat_gateway", id).arn(cx.arn("ec2", format!("natgateway/{id}")));

@@ -21,18 +21,23 @@ async fn read(cx: Context) -> Result<(), ReadError> {
     let mut acls = cx.ec2().describe_network_acls().into_paginator().items().send();
     while let Some(acl) = acls.try_next().await? {
         let Some(id) = acl.network_acl_id() else { continue };
-        let entries = || acl.entries().iter().filter(|entry| entry.rule_number().is_some_and(|number| number < CLOSING_RULES));
+        let entries =
+            || acl.entries().iter().filter(|entry| entry.rule_number().is_some_and(|number| number < CLOSING_RULES));
         let (egress, ingress): (Vec<_>, Vec<_>) = entries().partition(|entry| entry.egress() == Some(true));
         let properties = Properties::new()
             .set("arn", cx.arn("ec2", format!("network-acl/{id}")))
             .blocks("egress", egress.into_iter().map(inline))
             .blocks("ingress", ingress.into_iter().map(inline))
             .set("owner_id", acl.owner_id())
-            .set("subnet_ids", acl.associations().iter().filter_map(|association| association.subnet_id()).collect::<Vec<_>>())
+            .set(
+                "subnet_ids",
+                acl.associations().iter().filter_map(|association| association.subnet_id()).collect::<Vec<_>>(),
+            )
             .set("vpc_id", acl.vpc_id())
             .tags(tags(acl.tags()));
         let draft = unless_shared(&cx, cx.resource("aws_network_acl", id).properties(properties), acl.owner_id());
-        let default = (acl.is_default() == Some(true)).then(|| format!("default network ACL of {}", acl.vpc_id().unwrap_or_default()));
+        let default = (acl.is_default() == Some(true))
+            .then(|| format!("default network ACL of {}", acl.vpc_id().unwrap_or_default()));
         cx.emit(marked(draft, default.as_ref())).await;
         for entry in entries() {
             let draft = as_resource(&cx, id, entry).part_of("aws_network_acl", id);

@@ -7,12 +7,8 @@ use crate::cloud::aws::reader::{Context, Draft, Reader, Scope};
 use crate::cloud::{Properties, ReadError};
 
 /// `DescribeNetworkInterfaces`.
-pub const READER: Reader = Reader {
-    service: "ec2",
-    types: &["aws_network_interface"],
-    scope: Scope::Regional,
-    read: |cx| Box::pin(read(cx)),
-};
+pub const READER: Reader =
+    Reader { service: "ec2", types: &["aws_network_interface"], scope: Scope::Regional, read: |cx| Box::pin(read(cx)) };
 
 async fn read(cx: Context) -> Result<(), ReadError> {
     let mut interfaces = cx.ec2().describe_network_interfaces().into_paginator().items().send();

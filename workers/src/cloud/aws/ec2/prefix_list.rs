@@ -18,7 +18,8 @@ pub const READER: Reader = Reader {
 
 async fn read(cx: Context) -> Result<(), ReadError> {
     let own = filter("owner-id", cx.account_id());
-    let lists: Vec<ManagedPrefixList> = cx.ec2().describe_managed_prefix_lists().filters(own).into_paginator().items().send().try_collect().await?;
+    let lists: Vec<ManagedPrefixList> =
+        cx.ec2().describe_managed_prefix_lists().filters(own).into_paginator().items().send().try_collect().await?;
     let lists = lists.into_iter().filter(|list| list.owner_id() == Some(cx.account_id()));
     cx.for_each(lists, |cx, list| async move { one(&cx, &list).await }).await
 }

@@ -28,7 +28,10 @@ async fn read(cx: Context) -> Result<(), ReadError> {
         let properties = Properties::new()
             .set("arn", cx.arn("ec2", format!("route-table/{id}")))
             .set("owner_id", table.owner_id())
-            .set("propagating_vgws", table.propagating_vgws().iter().filter_map(|vgw| vgw.gateway_id()).collect::<Vec<_>>())
+            .set(
+                "propagating_vgws",
+                table.propagating_vgws().iter().filter_map(|vgw| vgw.gateway_id()).collect::<Vec<_>>(),
+            )
             .blocks("route", routes.iter().map(|route| inline(route)))
             .set("vpc_id", table.vpc_id())
             .tags(tags(table.tags()));
@@ -38,7 +41,8 @@ async fn read(cx: Context) -> Result<(), ReadError> {
         cx.emit(draft).await;
         for route in routes {
             if let Some(draft) = as_resource(&cx, id, route) {
-                let draft = if is_main && in_default_vpc { draft.managed_by("route of the default VPC") } else { draft };
+                let draft =
+                    if is_main && in_default_vpc { draft.managed_by("route of the default VPC") } else { draft };
                 cx.emit(draft).await;
             }
         }
@@ -85,10 +89,8 @@ fn inline(route: &Route) -> Properties {
 }
 
 fn as_resource(cx: &Context, table_id: &str, route: &Route) -> Option<Draft> {
-    let destination = route
-        .destination_cidr_block()
-        .or(route.destination_ipv6_cidr_block())
-        .or(route.destination_prefix_list_id())?;
+    let destination =
+        route.destination_cidr_block().or(route.destination_ipv6_cidr_block()).or(route.destination_prefix_list_id())?;
     let properties = target(Properties::new(), route)
         .set("destination_cidr_block", route.destination_cidr_block())
         .set("destination_ipv6_cidr_block", route.destination_ipv6_cidr_block())
@@ -108,7 +110,8 @@ fn associated(cx: &Context, association: &RouteTableAssociation, vpc_id: Option<
             .properties(properties.set("vpc_id", vpc_id))
             .managed_by("every VPC has a main route table")
     } else {
-        let properties = properties.set("gateway_id", association.gateway_id()).set("subnet_id", association.subnet_id());
+        let properties =
+            properties.set("gateway_id", association.gateway_id()).set("subnet_id", association.subnet_id());
         cx.resource("aws_route_table_association", id).properties(properties)
     };
     Some(draft.part_of("aws_route_table", table_id))

@@ -12,12 +12,8 @@ use crate::cloud::aws::reader::{Context, Reader, Scope};
 use crate::cloud::{Properties, ReadError};
 
 /// `DescribeSecurityGroups`.
-pub const READER: Reader = Reader {
-    service: "ec2",
-    types: &["aws_security_group"],
-    scope: Scope::Regional,
-    read: |cx| Box::pin(read(cx)),
-};
+pub const READER: Reader =
+    Reader { service: "ec2", types: &["aws_security_group"], scope: Scope::Regional, read: |cx| Box::pin(read(cx)) };
 
 /// The name that EC2 gives each VPC's own group, and that nobody else may use.
 pub(super) const DEFAULT_NAME: &str = "default";

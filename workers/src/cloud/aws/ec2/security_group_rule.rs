@@ -49,7 +49,8 @@ async fn read(cx: Context) -> Result<(), ReadError> {
             .told("to_port", rule.to_port().filter(|_| has_ports))
             .tags(tags(rule.tags()));
         let draft = cx.resource(provider_type, id).properties(properties).part_of("aws_security_group", group_id);
-        let draft = if defaults.contains(group_id) { draft.managed_by("rule of a default security group") } else { draft };
+        let draft =
+            if defaults.contains(group_id) { draft.managed_by("rule of a default security group") } else { draft };
         cx.emit(draft).await;
     }
     Ok(())
@@ -58,7 +59,8 @@ async fn read(cx: Context) -> Result<(), ReadError> {
 /// The VPCs' own groups, whose first rules EC2 makes.
 async fn default_groups(cx: &Context) -> Result<HashSet<String>, ReadError> {
     let by_name = filter("group-name", super::security_group::DEFAULT_NAME);
-    let groups: Vec<_> = cx.ec2().describe_security_groups().filters(by_name).into_paginator().items().send().try_collect().await?;
+    let groups: Vec<_> =
+        cx.ec2().describe_security_groups().filters(by_name).into_paginator().items().send().try_collect().await?;
     Ok(groups.into_iter().filter_map(|group| group.group_id).collect())
 }
 

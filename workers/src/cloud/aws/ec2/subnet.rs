@@ -7,12 +7,8 @@ use crate::cloud::aws::reader::{Context, Reader, Scope};
 use crate::cloud::{Properties, ReadError};
 
 /// `DescribeSubnets`.
-pub const READER: Reader = Reader {
-    service: "ec2",
-    types: &["aws_subnet"],
-    scope: Scope::Regional,
-    read: |cx| Box::pin(read(cx)),
-};
+pub const READER: Reader =
+    Reader { service: "ec2", types: &["aws_subnet"], scope: Scope::Regional, read: |cx| Box::pin(read(cx)) };
 
 async fn read(cx: Context) -> Result<(), ReadError> {
     let mut subnets = cx.ec2().describe_subnets().into_paginator().items().send();
@@ -32,8 +28,14 @@ async fn read(cx: Context) -> Result<(), ReadError> {
             .set("customer_owned_ipv4_pool", subnet.customer_owned_ipv4_pool())
             .told("enable_dns64", subnet.enable_dns64())
             .set("enable_lni_at_device_index", subnet.enable_lni_at_device_index().unwrap_or_default())
-            .told("enable_resource_name_dns_a_record_on_launch", names.and_then(|n| n.enable_resource_name_dns_a_record()))
-            .told("enable_resource_name_dns_aaaa_record_on_launch", names.and_then(|n| n.enable_resource_name_dns_aaaa_record()))
+            .told(
+                "enable_resource_name_dns_a_record_on_launch",
+                names.and_then(|n| n.enable_resource_name_dns_a_record()),
+            )
+            .told(
+                "enable_resource_name_dns_aaaa_record_on_launch",
+                names.and_then(|n| n.enable_resource_name_dns_aaaa_record()),
+            )
             .set("ipv6_cidr_block", ipv6.and_then(|association| association.ipv6_cidr_block()))
             .set("ipv6_cidr_block_association_id", ipv6.and_then(|association| association.association_id()))
             .told("ipv6_native", subnet.ipv6_native())
@@ -41,11 +43,18 @@ async fn read(cx: Context) -> Result<(), ReadError> {
             .told("map_public_ip_on_launch", subnet.map_public_ip_on_launch())
             .set("outpost_arn", subnet.outpost_arn())
             .set("owner_id", subnet.owner_id())
-            .told("private_dns_hostname_type_on_launch", names.and_then(|n| n.hostname_type()).map(HostnameType::as_str))
+            .told(
+                "private_dns_hostname_type_on_launch",
+                names.and_then(|n| n.hostname_type()).map(HostnameType::as_str),
+            )
             .set("vpc_id", subnet.vpc_id())
             .tags(tags(subnet.tags()));
         let draft = unless_shared(&cx, cx.resource("aws_subnet", id).properties(properties), subnet.owner_id());
-        let draft = if subnet.default_for_az() == Some(true) { draft.managed_by("default subnet of the default VPC") } else { draft };
+        let draft = if subnet.default_for_az() == Some(true) {
+            draft.managed_by("default subnet of the default VPC")
+        } else {
+            draft
+        };
         cx.emit(draft).await;
     }
     Ok(())

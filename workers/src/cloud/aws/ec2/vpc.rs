@@ -11,12 +11,8 @@ use crate::cloud::{Properties, ReadError};
 const TYPES: &[&str] = &["aws_vpc"];
 
 /// `DescribeVpcs`.
-pub const READER: Reader = Reader {
-    service: "ec2",
-    types: TYPES,
-    scope: Scope::Regional,
-    read: |cx| Box::pin(read(cx)),
-};
+pub const READER: Reader =
+    Reader { service: "ec2", types: TYPES, scope: Scope::Regional, read: |cx| Box::pin(read(cx)) };
 
 /// The association state of a CIDR block that counts.
 const ASSOCIATED: &str = "associated";
@@ -46,7 +42,10 @@ async fn main_route_tables(cx: &Context) -> HashMap<String, String> {
 async fn one(cx: &Context, vpc: &Vpc, main_table: Option<String>) {
     let Some(id) = vpc.vpc_id() else { return };
     let ipv6 = vpc.ipv6_cidr_block_association_set().iter().find(|association| {
-        association.ipv6_cidr_block_state().and_then(|state| state.state()).is_some_and(|state| state.as_str() == ASSOCIATED)
+        association
+            .ipv6_cidr_block_state()
+            .and_then(|state| state.state())
+            .is_some_and(|state| state.as_str() == ASSOCIATED)
     });
     let amazon = ipv6.and_then(|association| association.ipv6_pool()) == Some(AMAZON_POOL);
     let properties = Properties::new()
@@ -76,7 +75,8 @@ async fn attributes(cx: &Context, id: &str, mut properties: Properties) -> Prope
     ] {
         match ask(name).await {
             Ok(answer) => {
-                let value = |attribute: Option<&AttributeBooleanValue>| attribute.and_then(AttributeBooleanValue::value);
+                let value =
+                    |attribute: Option<&AttributeBooleanValue>| attribute.and_then(AttributeBooleanValue::value);
                 properties = properties
                     .told("enable_dns_hostnames", value(answer.enable_dns_hostnames()))
                     .told("enable_dns_support", value(answer.enable_dns_support()))

@@ -19,7 +19,9 @@ pub const READER: Reader = Reader {
 async fn read(cx: Context) -> Result<(), ReadError> {
     let mut peerings = cx.ec2().describe_vpc_peering_connections().into_paginator().items().send();
     while let Some(peering) = peerings.try_next().await? {
-        let (Some(id), Some(status)) = (peering.vpc_peering_connection_id(), peering.status().and_then(|status| status.code())) else {
+        let (Some(id), Some(status)) =
+            (peering.vpc_peering_connection_id(), peering.status().and_then(|status| status.code()))
+        else {
             continue;
         };
         if !matches!(status, Code::Active | Code::PendingAcceptance | Code::Provisioning | Code::InitiatingRequest) {
@@ -27,7 +29,9 @@ async fn read(cx: Context) -> Result<(), ReadError> {
         }
         let (requester, accepter) = (peering.requester_vpc_info(), peering.accepter_vpc_info());
         let is_here = |side: Option<&VpcPeeringConnectionVpcInfo>| {
-            side.is_some_and(|side| side.owner_id() == Some(cx.account_id()) && side.region().is_none_or(|region| region == cx.region()))
+            side.is_some_and(|side| {
+                side.owner_id() == Some(cx.account_id()) && side.region().is_none_or(|region| region == cx.region())
+            })
         };
         let (provider_type, own, peer) = if is_here(requester) {
             ("aws_vpc_peering_connection", requester, accepter)

@@ -23,10 +23,13 @@ pub(super) fn storage(instance: &Instance, volumes: &HashMap<String, Volume>) ->
             .set("volume_type", volume.volume_type().map(VolumeType::as_str));
         Some((block, volume))
     };
-    let (root, others): (Vec<_>, Vec<_>) =
-        instance.block_device_mappings().iter().partition(|mapping| mapping.device_name() == instance.root_device_name());
+    let (root, others): (Vec<_>, Vec<_>) = instance
+        .block_device_mappings()
+        .iter()
+        .partition(|mapping| mapping.device_name() == instance.root_device_name());
     let root = root.into_iter().find_map(device).map(|(block, _)| block);
-    let others = others.into_iter().filter_map(device).map(|(block, volume)| block.set("snapshot_id", volume.snapshot_id()));
+    let others =
+        others.into_iter().filter_map(device).map(|(block, volume)| block.set("snapshot_id", volume.snapshot_id()));
     let properties = Properties::new().blocks("ebs_block_device", others);
     // A root device without a volume is an instance store, or a volume that is being swapped: nothing to compare.
     match root {

@@ -8,8 +8,8 @@ mod blocks;
 use std::collections::HashMap;
 
 use aws_sdk_ec2::types::{
-    AttributeBooleanValue, Instance, InstanceAttributeName, InstanceLifecycleType, InstanceStateName, InstanceType, MonitoringState, Placement,
-    Reservation, Tenancy, Volume,
+    AttributeBooleanValue, Instance, InstanceAttributeName, InstanceLifecycleType, InstanceStateName, InstanceType,
+    MonitoringState, Placement, Reservation, Tenancy, Volume,
 };
 
 use super::{filter, tag, tags};
@@ -19,19 +19,20 @@ use crate::cloud::{ErrorClass, Properties, ReadError};
 const TYPES: &[&str] = &["aws_instance"];
 
 /// `DescribeInstances`.
-pub const READER: Reader = Reader {
-    service: "ec2",
-    types: TYPES,
-    scope: Scope::Regional,
-    read: |cx| Box::pin(read(cx)),
-};
+pub const READER: Reader =
+    Reader { service: "ec2", types: TYPES, scope: Scope::Regional, read: |cx| Box::pin(read(cx)) };
 
 /// Instances whose credit specification is asked for at once. Source: EC2 API reference.
 const CREDITS_PER_CALL: usize = 1_000;
 
 async fn read(cx: Context) -> Result<(), ReadError> {
-    let reservations: Vec<Reservation> = cx.ec2().describe_instances().into_paginator().items().send().try_collect().await?;
-    let instances: Vec<Instance> = reservations.into_iter().flat_map(|reservation| reservation.instances.unwrap_or_default()).filter(is_there).collect();
+    let reservations: Vec<Reservation> =
+        cx.ec2().describe_instances().into_paginator().items().send().try_collect().await?;
+    let instances: Vec<Instance> = reservations
+        .into_iter()
+        .flat_map(|reservation| reservation.instances.unwrap_or_default())
+        .filter(is_there)
+        .collect();
     if instances.is_empty() {
         return Ok(());
     }
@@ -56,20 +57,26 @@ fn is_there(instance: &Instance) -> bool {
 /// Attached volumes by id.
 async fn volumes(cx: &Context) -> Result<HashMap<String, Volume>, ReadError> {
     let attached = filter("attachment.status", "attached");
-    let volumes: Vec<Volume> = cx.ec2().describe_volumes().filters(attached).into_paginator().items().send().try_collect().await?;
+    let volumes: Vec<Volume> =
+        cx.ec2().describe_volumes().filters(attached).into_paginator().items().send().try_collect().await?;
     Ok(volumes.into_iter().filter_map(|volume| Some((volume.volume_id.clone()?, volume))).collect())
 }
 
 /// CPU credits of burstable instances (`t2`, `t3`, `t4g`, …) by id; others have none, and asking for one of them is an error.
 async fn credits(cx: &Context, instances: &[Instance]) -> HashMap<String, String> {
-    let is_burstable = |instance: &&Instance| instance.instance_type().is_some_and(|kind| kind.as_str().starts_with('t'));
+    let is_burstable =
+        |instance: &&Instance| instance.instance_type().is_some_and(|kind| kind.as_str().starts_with('t'));
     let ids: Vec<&str> = instances.iter().filter(is_burstable).filter_map(|instance| instance.instance_id()).collect();
     let mut credits = HashMap::new();
     for ids in ids.chunks(CREDITS_PER_CALL) {
         let ids = ids.iter().map(ToString::to_string).collect();
         match cx.ec2().describe_instance_credit_specifications().set_instance_ids(Some(ids)).send().await {
             Ok(answer) => credits.extend(
-                answer.instance_credit_specifications.unwrap_or_default().into_iter().filter_map(|credit| Some((credit.instance_id?, credit.cpu_credits?))),
+                answer
+                    .instance_credit_specifications
+                    .unwrap_or_default()
+                    .into_iter()
+                    .filter_map(|credit| Some((credit.instance_id?, credit.cpu_credits?))),
             ),
             Err(error) => cx.unreadable(TYPES, error.into()),
         }
@@ -81,7 +88,8 @@ async fn one(cx: &Context, instance: &Instance, storage: Properties, credit: Opt
     let Some(id) = instance.instance_id() else { return };
     let placement = instance.placement();
     let monitoring = instance.monitoring().and_then(|monitoring| monitoring.state());
-    let profile = instance.iam_instance_profile().and_then(|profile| profile.arn()).and_then(|arn| arn.rsplit('/').next());
+    let profile =
+        instance.iam_instance_profile().and_then(|profile| profile.arn()).and_then(|arn| arn.rsplit('/').next());
     let groups: Vec<&str> = instance.security_groups().iter().filter_map(|group| group.group_id()).collect();
     let properties = storage
         .set("ami", instance.image_id())
@@ -94,7 +102,10 @@ async fn one(cx: &Context, instance: &Instance, storage: Properties, credit: Opt
         .set("instance_lifecycle", instance.instance_lifecycle().map(InstanceLifecycleType::as_str))
         .set("instance_type", instance.instance_type().map(InstanceType::as_str))
         .set("key_name", instance.key_name())
-        .told("monitoring", monitoring.map(|state| matches!(state, MonitoringState::Enabled | MonitoringState::Pending)))
+        .told(
+            "monitoring",
+            monitoring.map(|state| matches!(state, MonitoringState::Enabled | MonitoringState::Pending)),
+        )
         .set("outpost_arn", instance.outpost_arn())
         .set("placement_group", placement.and_then(Placement::group_name))
         .set("placement_partition_number", placement.and_then(Placement::partition_number).unwrap_or_default())
