@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking, in its helpers too")]
 
 mod cli;
+mod cloud_faults;
+mod drift_fixtures;
 mod postgres;
 mod queue;
 mod schema;

@@ -1,7 +1,11 @@
 //! What the integration tests share: a database of one's own, the real executable, a client for its API.
 
+pub mod account;
 pub mod api;
 pub mod database;
+pub mod faults;
+pub mod moto;
+pub mod oracle;
 pub mod process;
 pub mod server;
 pub mod wait;

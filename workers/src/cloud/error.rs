@@ -7,8 +7,9 @@
 
 use std::any::type_name;
 
+use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::client::result::{ConnectorError, SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use serde::{Deserialize, Serialize};
 
@@ -189,13 +190,12 @@ where
                 "no answer in the time allowed".to_owned(),
             ),
             SdkError::DispatchFailure(failure) => {
-                let code = if failure.is_timeout() { "ConnectTimeout" } else { "ConnectionFailed" };
-                let class = if failure.is_io() || failure.is_timeout() {
-                    ErrorClass::Unreachable
-                } else if failure.is_user() {
-                    ErrorClass::InvalidCredentials
+                let (class, code) = if lacks_credentials(&error) {
+                    (ErrorClass::InvalidCredentials, "NoCredentials")
+                } else if failure.is_timeout() {
+                    (ErrorClass::Unreachable, "ConnectTimeout")
                 } else {
-                    ErrorClass::ServiceError
+                    (ErrorClass::Unreachable, "ConnectionFailed")
                 };
                 plain(class, code, innermost(&error))
             }
@@ -204,6 +204,14 @@ where
             _ => plain(ErrorClass::ServiceError, "Unknown", innermost(&error)),
         }
     }
+}
+
+/// Whether a call was never sent because no credentials could be got for it, by a refusal and not by a lost connection. A role
+/// that may not be assumed shows up so.
+fn lacks_credentials(error: &(dyn std::error::Error + 'static)) -> bool {
+    let chain: Vec<_> = std::iter::successors(Some(error), |error| error.source()).collect();
+    let of_credentials = chain.iter().position(|error| error.is::<CredentialsError>());
+    of_credentials.is_some_and(|at| !chain[at..].iter().any(|error| error.is::<ConnectorError>()))
 }
 
 /// The last error of a chain: "connection refused" says more than "dispatch failure".

@@ -57,7 +57,7 @@ pub struct Options {
     /// Where account-wide questions are asked. Its partition must be the account's.
     pub default_region: Option<String>,
     /// The identity that assumes customers' roles; `None` asks the SDK's own chain.
-    pub base_credentials: Option<SharedCredentialsProvider>,
+    pub base_credentials: Option<AccessKey>,
 }
 
 impl Options {
@@ -71,13 +71,28 @@ impl Options {
     }
 }
 
-/// The text of an `access_key` credential.
-#[derive(Deserialize)]
+/// A key of an IAM user, or a temporary one: the text of an `access_key` credential.
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct AccessKey {
-    access_key_id: String,
-    secret_access_key: String,
-    session_token: Option<String>,
+pub struct AccessKey {
+    /// `AKIA…` or `ASIA…`.
+    pub access_key_id: String,
+    /// Its secret.
+    pub secret_access_key: String,
+    /// For temporary keys.
+    pub session_token: Option<String>,
+}
+
+impl std::fmt::Debug for AccessKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AccessKey").field("access_key_id", &self.access_key_id).finish_non_exhaustive()
+    }
+}
+
+impl From<AccessKey> for Credentials {
+    fn from(key: AccessKey) -> Self {
+        Self::new(key.access_key_id, key.secret_access_key, key.session_token, None, "plumbline")
+    }
 }
 
 /// The text of an `assume_role` credential.
@@ -107,13 +122,7 @@ impl Source {
         match credential.credential_type.as_str() {
             "access_key" => {
                 let key: AccessKey = read(text, r#"{"access_key_id","secret_access_key","session_token"?}"#)?;
-                Ok(Self::Key(Credentials::new(
-                    key.access_key_id,
-                    key.secret_access_key,
-                    key.session_token,
-                    None,
-                    "plumbline-account",
-                )))
+                Ok(Self::Key(key.into()))
             }
             "assume_role" => Ok(Self::Role(read(text, r#"{"role_arn","external_id"?}"#)?)),
             other => Err(CloudError::MalformedCredential {
@@ -167,7 +176,7 @@ impl Connector {
             Source::Key(key) => SharedCredentialsProvider::new(key.clone()),
             Source::Role(role) => {
                 let base = match &self.options.base_credentials {
-                    Some(base) => base.clone(),
+                    Some(base) => SharedCredentialsProvider::new(Credentials::from(base.clone())),
                     None => ambient().await,
                 };
                 let config = sdk_config(&self.options, base)

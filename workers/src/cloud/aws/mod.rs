@@ -27,7 +27,7 @@ pub mod secretsmanager;
 pub mod sns;
 pub mod sqs;
 
-pub use client::Options;
+pub use client::{AccessKey, Options};
 pub use provider::Aws;
 use reader::Reader;
 
