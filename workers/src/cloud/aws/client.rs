@@ -175,14 +175,7 @@ impl Connector {
         match &self.source {
             Source::Key(key) => SharedCredentialsProvider::new(key.clone()),
             Source::Role(role) => {
-                let base = match &self.options.base_credentials {
-                    Some(base) => SharedCredentialsProvider::new(Credentials::from(base.clone())),
-                    None => ambient().await,
-                };
-                let config = sdk_config(&self.options, base)
-                    .into_builder()
-                    .region(Region::new(self.home_region().to_owned()))
-                    .build();
+                let config = own_config(&self.options, self.home_region()).await;
                 let mut builder = AssumeRoleProvider::builder(&role.role_arn)
                     .session_name("plumbline")
                     .configure(&config);
@@ -195,40 +188,30 @@ impl Connector {
     }
 }
 
-/// Plumbline's own identity, from the SDK's usual places.
-async fn ambient() -> SharedCredentialsProvider {
-    let config = aws_config::defaults(BehaviorVersion::latest())
+/// How Plumbline itself speaks to AWS: the SDK's usual places, with what the options say above them.
+async fn own_config(options: &Options, region: &str) -> SdkConfig {
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(HTTP.clone())
-        .load()
-        .await;
-    config
-        .credentials_provider()
-        .unwrap_or_else(|| SharedCredentialsProvider::new(NoCredentials))
-}
-
-/// What stands in when the SDK's chain is empty, so that the first call says so.
-#[derive(Debug)]
-struct NoCredentials;
-
-impl aws_credential_types::provider::ProvideCredentials for NoCredentials {
-    fn provide_credentials<'a>(&'a self) -> aws_credential_types::provider::future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        aws_credential_types::provider::future::ProvideCredentials::ready(Err(
-            aws_credential_types::provider::error::CredentialsError::not_loaded(
-                "assume_role needs credentials of Plumbline's own: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run it under a role",
-            ),
-        ))
+        .timeout_config(timeouts())
+        .region(Region::new(region.to_owned()));
+    if let Some(base) = &options.base_credentials {
+        loader = loader.credentials_provider(Credentials::from(base.clone()));
     }
+    if let Some(url) = &options.endpoint_url {
+        loader = loader.endpoint_url(url);
+    }
+    loader.load().await
 }
 
-fn sdk_config(options: &Options, credentials: SharedCredentialsProvider) -> SdkConfig {
-    let timeouts = TimeoutConfig::builder()
+fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .operation_attempt_timeout(ATTEMPT_TIMEOUT)
         .operation_timeout(OPERATION_TIMEOUT)
-        .build();
+        .build()
+}
+
+fn sdk_config(options: &Options, credentials: SharedCredentialsProvider) -> SdkConfig {
     let retries = RetryConfig::standard()
         .with_max_attempts(MAX_ATTEMPTS)
         .with_max_backoff(MAX_BACKOFF);
@@ -236,7 +219,7 @@ fn sdk_config(options: &Options, credentials: SharedCredentialsProvider) -> SdkC
         .behavior_version(BehaviorVersion::latest())
         .http_client(HTTP.clone())
         .credentials_provider(credentials)
-        .timeout_config(timeouts)
+        .timeout_config(timeouts())
         .retry_config(retries);
     config.set_endpoint_url(options.endpoint_url.clone());
     config.set_app_name(AppName::new("plumbline").ok());
