@@ -11,7 +11,7 @@ use workers::cloud::{CloudError, Credential, DiscoverRequest, EnrichError, Error
 
 use crate::support::account::{account, discover, report};
 use crate::support::faults::{Fault, Proxy};
-use crate::support::moto::{Moto, Server};
+use crate::support::moto::{MOTO_LACKS, Moto, Server};
 
 const REGIONS: &[&str] = &["us-east-1", "eu-west-1"];
 
@@ -42,7 +42,7 @@ async fn a_denied_service_a_throttled_one_and_a_dead_region_make_a_partial_scan(
     let denied: Vec<_> = found.errors.iter().filter(|error| error.service == "ec2" && error.error_class == ErrorClass::AccessDenied).collect();
     assert_eq!(denied.len(), 1, "{:#?}", found.errors);
     assert_eq!((denied[0].region.as_str(), &denied[0].provider_types[..], denied[0].operation.as_str()), ("us-east-1", &["aws_instance".to_owned()][..], "DescribeInstances"));
-    let broken: Vec<_> = found.errors.iter().filter(|error| error.error_class == ErrorClass::ServiceError).collect();
+    let broken: Vec<_> = found.errors.iter().filter(|error| error.service == "ec2" && error.error_class == ErrorClass::ServiceError).collect();
     assert_eq!(broken.len(), 1, "{:#?}", found.errors);
     assert_eq!(broken[0].provider_types, ["aws_ebs_volume", "aws_volume_attachment"]);
     assert_eq!(the(&found.errors, "dynamodb", "us-east-1").error_class, ErrorClass::AccessDenied);
@@ -90,13 +90,15 @@ async fn a_service_that_throttles_for_ever_ends_as_one_error_and_costs_bounded_r
 }
 
 #[tokio::test]
-async fn an_empty_account_in_all_regions_is_read_once_with_progress() {
+async fn an_empty_account_is_read_once_with_progress() {
     let moto = Moto::start(Server::Plain, "aws-core", &[]);
     let account = account(&moto.url);
     let started = Instant::now();
-    let found = discover(&*account, &[]).await.expect("a readable account");
-    println!("{} resources, {:?}", found.live.len(), started.elapsed());
-    assert_eq!(found.errors, []);
+    let regions = ["us-east-1", "eu-west-1", "ap-south-1", "sa-east-1"];
+    let found = discover(&*account, &regions).await.expect("a readable account");
+    println!("{} resources, {} regions, {:?}", found.live.len(), regions.len(), started.elapsed());
+    let unread: Vec<_> = found.errors.iter().filter(|error| !MOTO_LACKS.contains(&error.operation.as_str())).collect();
+    assert!(unread.is_empty(), "{unread:#?}");
     let (first, last) = (found.progress.first().expect("a first report"), found.progress.last().expect("a last report"));
     assert_eq!((first.done, last.done), (0, last.total));
     assert!(found.progress.is_sorted_by_key(|progress| progress.done));

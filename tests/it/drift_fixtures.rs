@@ -1,7 +1,7 @@
 //! The recorded accounts against their states: everything that the oracles want is found, and nothing else is reported.
 
 use crate::support::account::{account, discover, report};
-use crate::support::moto::{Moto, Server};
+use crate::support::moto::{MOTO_LACKS, Moto, Server};
 use crate::support::oracle::judge;
 
 struct Fixture {
@@ -24,7 +24,8 @@ const CLEAN: Fixture = Fixture {
 async fn check(fixture: &Fixture, server: Server) {
     let moto = Moto::start(server, fixture.name, fixture.recordings);
     let found = discover(&*account(&moto.url), fixture.regions).await.expect("a readable account");
-    assert_eq!(found.errors, [], "all of the account can be read");
+    let unread: Vec<_> = found.errors.iter().filter(|error| !MOTO_LACKS.contains(&error.operation.as_str())).collect();
+    assert!(unread.is_empty(), "all of the account can be read: {unread:#?}");
     let mut wrong = Vec::new();
     for state in ["terraform.tfstate", "terraform.raw.tfstate"] {
         let verdict = judge(fixture.name, &report(fixture.name, state, fixture.regions, &found));

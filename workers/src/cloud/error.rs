@@ -61,6 +61,10 @@ const CREDENTIAL_CODES: &[&str] = &[
     "UnrecognizedClientException",
 ];
 
+/// Error codes that mean "no such operation here". Source: the common errors of the query and JSON protocols.
+const UNSUPPORTED_CODES: &[&str] =
+    &["InvalidAction", "NotImplemented", "UnknownOperation", "UnknownOperationException", "UnsupportedOperation"];
+
 /// Why a call failed, in words that the API shows and that tests and metrics can count by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -79,6 +83,8 @@ pub enum ErrorClass {
     BadRequest,
     /// The thing asked for is not there.
     NotFound,
+    /// Whoever answers does not know the operation at all: an emulator that lacks it, or a region without the service.
+    Unsupported,
 }
 
 impl ErrorClass {
@@ -93,6 +99,7 @@ impl ErrorClass {
             Self::ServiceError => "service_error",
             Self::BadRequest => "bad_request",
             Self::NotFound => "not_found",
+            Self::Unsupported => "unsupported",
         }
     }
 }
@@ -145,9 +152,20 @@ fn operation_of<E>() -> String {
     last.strip_suffix("Error").unwrap_or(last).to_owned()
 }
 
-fn class_of(code: &str, status: u16) -> ErrorClass {
+/// `code` is `None` when the answer has none, which AWS's own answers always have (but for S3's `HEAD`).
+fn class_of(code: Option<&str>, status: u16) -> ErrorClass {
+    let Some(code) = code else {
+        return match status {
+            429 => ErrorClass::Throttled,
+            401 | 403 => ErrorClass::AccessDenied,
+            404 | 405 | 501 => ErrorClass::Unsupported,
+            500.. => ErrorClass::ServiceError,
+            _ => ErrorClass::BadRequest,
+        };
+    };
     let is = |codes: &[&str]| codes.contains(&code);
     match status {
+        _ if is(UNSUPPORTED_CODES) => ErrorClass::Unsupported,
         _ if is(THROTTLING_CODES) => ErrorClass::Throttled,
         _ if is(DENIED_CODES) => ErrorClass::AccessDenied,
         _ if is(CREDENTIAL_CODES) => ErrorClass::InvalidCredentials,
@@ -176,12 +194,11 @@ where
             SdkError::ServiceError(service) => {
                 let status = service.raw().status().as_u16();
                 let meta = service.err().meta();
-                let code = meta.code().map_or_else(|| format!("Http{status}"), ToOwned::to_owned);
                 Self {
-                    class: class_of(&code, status),
+                    class: class_of(meta.code(), status),
                     operation,
                     message: meta.message().unwrap_or("the service gave no message").to_owned(),
-                    code,
+                    code: meta.code().map_or_else(|| format!("Http{status}"), ToOwned::to_owned),
                 }
             }
             SdkError::TimeoutError(_) => plain(

@@ -24,7 +24,8 @@ use aws_types::app_name::AppName;
 use serde::Deserialize;
 use tokio::sync::OnceCell;
 
-use super::reach::{FailFast, Reach, Watch};
+use super::patience::Patience;
+use super::reach::{Reach, Watch};
 use crate::cloud::{CloudError, Credential};
 
 /// A connection that does not come up.
@@ -285,7 +286,7 @@ macro_rules! services {
                         $krate::Client::from_conf(
                             $krate::config::Builder::from(&self.sdk)
                                 .retry_partition(self.retry.clone())
-                                .retry_classifier(FailFast(Arc::clone(&self.reach)))
+                                .retry_classifier(Patience(Arc::clone(&self.reach)))
                                 .interceptor(Watch(Arc::clone(&self.reach)))
                                 .build(),
                         )
@@ -320,7 +321,7 @@ impl Clients {
             let mut config = aws_sdk_s3::config::Builder::from(&self.sdk)
                 .force_path_style(self.path_style)
                 .retry_partition(self.retry.clone())
-                .retry_classifier(FailFast(Arc::clone(&self.reach)))
+                .retry_classifier(Patience(Arc::clone(&self.reach)))
                 .interceptor(Watch(Arc::clone(&self.reach)));
             if self.path_style {
                 config.set_http_client(self.sdk.http_client().map(super::s3::dialect::tolerant));

@@ -4,12 +4,13 @@
 //! - [`client`]: credentials and clients.
 //! - `engine`: runs readers over regions, bounded, isolated and cancellable.
 //! - `provider`: the [`CloudProvider`](super::CloudProvider) that the job handlers see.
-//! - `reach`: gives up quickly on a region that does not answer.
+//! - `patience`, `reach`: how long to go on asking; giving up quickly on a region that does not answer.
 
 pub mod client;
 pub mod reader;
 
 mod engine;
+mod patience;
 mod provider;
 mod reach;
 

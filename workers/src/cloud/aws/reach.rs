@@ -2,7 +2,7 @@
 //!
 //! A region that cannot be reached would cost every reader its connect timeout times its attempts. So the clients of a
 //! region share a [`Reach`]: while nothing in the region has ever answered, a call that gets no connection is not
-//! retried ([`FailFast`]), and after [`LIMIT`] such calls the engine stops asking. Once anything has answered (a refusal
+//! retried ([`Patience`](super::patience::Patience)), and after [`LIMIT`] such calls the engine stops asking. Once anything has answered (a refusal
 //! counts), lost connections are retried like any other passing fault.
 
 use std::sync::Arc;
@@ -10,8 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use aws_sdk_ec2::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_smithy_runtime_api::box_error::BoxError;
-use aws_smithy_runtime_api::client::interceptors::context::{BeforeDeserializationInterceptorContextRef, InterceptorContext};
-use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryAction, RetryClassifierPriority};
+use aws_smithy_runtime_api::client::interceptors::context::BeforeDeserializationInterceptorContextRef;
 
 /// Calls without any answer after which a region counts as unreachable. Two, because a single one may be one service
 /// that the region does not have.
@@ -27,7 +26,12 @@ pub(super) struct Reach {
 impl Reach {
     /// Whether asking any further is useless.
     pub(super) fn is_closed(&self) -> bool {
-        !self.answered.load(Ordering::Relaxed) && self.unreachable.load(Ordering::Relaxed) >= LIMIT
+        !self.has_answered() && self.unreachable.load(Ordering::Relaxed) >= LIMIT
+    }
+
+    /// Whether anything here ever answered.
+    pub(super) fn has_answered(&self) -> bool {
+        self.answered.load(Ordering::Relaxed)
     }
 
     /// A slice got no connection.
@@ -53,24 +57,5 @@ impl Intercept for Watch {
     ) -> Result<(), BoxError> {
         self.0.answered.store(true, Ordering::Relaxed);
         Ok(())
-    }
-}
-
-/// Forbids retries of calls without an answer in a region that has never answered.
-#[derive(Debug)]
-pub(super) struct FailFast(pub(super) Arc<Reach>);
-
-impl ClassifyRetry for FailFast {
-    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
-        let unanswered = context.response().is_none() && !self.0.answered.load(Ordering::Relaxed);
-        if unanswered { RetryAction::RetryForbidden } else { RetryAction::NoActionIndicated }
-    }
-
-    fn name(&self) -> &'static str {
-        "plumbline-fail-fast"
-    }
-
-    fn priority(&self) -> RetryClassifierPriority {
-        RetryClassifierPriority::run_after(RetryClassifierPriority::transient_error_classifier())
     }
 }
