@@ -42,6 +42,7 @@ enum Command {
     Drift(drift::Args),
     Openapi(openapi::Args),
     Doctor(doctor::Args),
+    Drift(drift::Args),
     Completions(completions::Args),
 }
 
