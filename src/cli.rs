@@ -42,7 +42,6 @@ enum Command {
     Drift(drift::Args),
     Openapi(openapi::Args),
     Doctor(doctor::Args),
-    Drift(drift::Args),
     Completions(completions::Args),
 }
 

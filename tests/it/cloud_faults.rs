@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use drift::compare::Kind;
 use tokio_util::sync::CancellationToken;
 use workers::cloud::aws::{AccessKey, Options, readable_types};
-use workers::cloud::{CloudError, Credential, DiscoverRequest, EnrichError, ErrorClass, Event, ResourceKey, ScanError, connect};
+use workers::cloud::{
+    CloudError, Credential, DiscoverRequest, EnrichError, ErrorClass, Event, ResourceKey, ScanError, connect,
+};
 
 use crate::support::account::{account, discover, report};
 use crate::support::faults::{Fault, Proxy};
@@ -31,7 +33,9 @@ async fn a_denied_service_a_throttled_one_and_a_dead_region_make_a_partial_scan(
         ("ec2", "DescribeInstances") => Some(Fault::Denied),
         ("ec2", "DescribeVolumes") => Some(Fault::Broken),
         // Slows down for a while, then serves.
-        ("ec2", "DescribeVpcs" | "DescribeSubnets") => (throttled.fetch_add(1, Ordering::Relaxed) < 6).then_some(Fault::Throttled),
+        ("ec2", "DescribeVpcs" | "DescribeSubnets") => {
+            (throttled.fetch_add(1, Ordering::Relaxed) < 6).then_some(Fault::Throttled)
+        }
         ("dynamodb", _) => Some(Fault::Denied),
         _ => None,
     })
@@ -39,10 +43,21 @@ async fn a_denied_service_a_throttled_one_and_a_dead_region_make_a_partial_scan(
 
     let found = discover(&*account(&proxy.url), REGIONS).await.expect("a scan that starts");
 
-    let denied: Vec<_> = found.errors.iter().filter(|error| error.service == "ec2" && error.error_class == ErrorClass::AccessDenied).collect();
+    let denied: Vec<_> = found
+        .errors
+        .iter()
+        .filter(|error| error.service == "ec2" && error.error_class == ErrorClass::AccessDenied)
+        .collect();
     assert_eq!(denied.len(), 1, "{:#?}", found.errors);
-    assert_eq!((denied[0].region.as_str(), &denied[0].provider_types[..], denied[0].operation.as_str()), ("us-east-1", &["aws_instance".to_owned()][..], "DescribeInstances"));
-    let broken: Vec<_> = found.errors.iter().filter(|error| error.service == "ec2" && error.error_class == ErrorClass::ServiceError).collect();
+    assert_eq!(
+        (denied[0].region.as_str(), &denied[0].provider_types[..], denied[0].operation.as_str()),
+        ("us-east-1", &["aws_instance".to_owned()][..], "DescribeInstances")
+    );
+    let broken: Vec<_> = found
+        .errors
+        .iter()
+        .filter(|error| error.service == "ec2" && error.error_class == ErrorClass::ServiceError)
+        .collect();
     assert_eq!(broken.len(), 1, "{:#?}", found.errors);
     assert_eq!(broken[0].provider_types, ["aws_ebs_volume", "aws_volume_attachment"]);
     assert_eq!(the(&found.errors, "dynamodb", "us-east-1").error_class, ErrorClass::AccessDenied);
@@ -66,7 +81,8 @@ async fn a_denied_service_a_throttled_one_and_a_dead_region_make_a_partial_scan(
 #[tokio::test]
 async fn a_service_that_throttles_for_ever_ends_as_one_error_and_costs_bounded_retries() {
     let moto = Moto::start(Server::Plain, "aws-core", &[]);
-    let proxy = Proxy::start(&moto.url, |call| (call.action == "DescribeNatGateways").then_some(Fault::Throttled)).await;
+    let proxy =
+        Proxy::start(&moto.url, |call| (call.action == "DescribeNatGateways").then_some(Fault::Throttled)).await;
     let account = account(&proxy.url);
     let request = DiscoverRequest {
         regions: vec!["us-east-1".to_owned()],
@@ -83,7 +99,10 @@ async fn a_service_that_throttles_for_ever_ends_as_one_error_and_costs_bounded_r
         }
     }
     let error = the(&errors, "ec2", "us-east-1");
-    assert_eq!((error.error_class, &error.provider_types[..]), (ErrorClass::Throttled, &["aws_nat_gateway".to_owned()][..]));
+    assert_eq!(
+        (error.error_class, &error.provider_types[..]),
+        (ErrorClass::Throttled, &["aws_nat_gateway".to_owned()][..])
+    );
     assert!(vpcs > 0, "the rest is read");
     assert!(proxy.calls.load(Ordering::Relaxed) < 40, "retries are bounded");
     assert!(started.elapsed() < Duration::from_secs(70), "{:?}", started.elapsed());
@@ -99,7 +118,8 @@ async fn an_empty_account_is_read_once_with_progress() {
     println!("{} resources, {} regions, {:?}", found.live.len(), regions.len(), started.elapsed());
     let unread: Vec<_> = found.errors.iter().filter(|error| !MOTO_LACKS.contains(&error.operation.as_str())).collect();
     assert!(unread.is_empty(), "{unread:#?}");
-    let (first, last) = (found.progress.first().expect("a first report"), found.progress.last().expect("a last report"));
+    let (first, last) =
+        (found.progress.first().expect("a first report"), found.progress.last().expect("a last report"));
     assert_eq!((first.done, last.done), (0, last.total));
     assert!(found.progress.is_sorted_by_key(|progress| progress.done));
     let theirs: Vec<_> = found.live.iter().filter(|live| live.managed_by.is_none() && live.part_of.is_none()).collect();
@@ -153,7 +173,8 @@ async fn a_denied_resource_is_told_apart_from_a_gone_one() {
 async fn a_cancelled_scan_ends_at_once() {
     let moto = Moto::start(Server::Plain, "aws-core", &[]);
     let cancel = CancellationToken::new();
-    let mut discovery = account(&moto.url).discover(DiscoverRequest::default(), cancel.clone()).await.expect("a scan that starts");
+    let mut discovery =
+        account(&moto.url).discover(DiscoverRequest::default(), cancel.clone()).await.expect("a scan that starts");
     let first = discovery.next().await;
     assert!(matches!(first, Some(Event::Progress(progress)) if progress.done == 0), "{first:?}");
     cancel.cancel();
@@ -177,9 +198,14 @@ async fn a_role_is_assumed_with_the_external_id_and_a_refusal_says_so() {
         credential_type: "assume_role".to_owned(),
         credential_ref: r#"{"role_arn":"arn:aws:iam::210987654321:role/plumbline","external_id":"org-1"}"#.to_owned(),
     };
-    let base = AccessKey { access_key_id: "base".to_owned(), secret_access_key: "base".to_owned(), session_token: None };
+    let base =
+        AccessKey { access_key_id: "base".to_owned(), secret_access_key: "base".to_owned(), session_token: None };
     let as_role = |endpoint: &str| {
-        let options = Options { endpoint_url: Some(endpoint.to_owned()), base_credentials: Some(base.clone()), ..Options::default() };
+        let options = Options {
+            endpoint_url: Some(endpoint.to_owned()),
+            base_credentials: Some(base.clone()),
+            ..Options::default()
+        };
         connect("aws", &credential, options).expect("a well-formed credential")
     };
     let identity = as_role(&moto.url).validate().await.expect("an identity");
@@ -195,7 +221,8 @@ async fn a_role_is_assumed_with_the_external_id_and_a_refusal_says_so() {
 #[tokio::test]
 async fn bad_credentials_and_dead_endpoints_are_told_apart() {
     let connect_with = |credential_type: &str, credential_ref: &str, endpoint: &str| {
-        let credential = Credential { credential_type: credential_type.to_owned(), credential_ref: credential_ref.to_owned() };
+        let credential =
+            Credential { credential_type: credential_type.to_owned(), credential_ref: credential_ref.to_owned() };
         connect("aws", &credential, Options { endpoint_url: Some(endpoint.to_owned()), ..Options::default() })
     };
     for (credential_type, text) in [
@@ -205,7 +232,9 @@ async fn bad_credentials_and_dead_endpoints_are_told_apart() {
         ("assume_role", r#"{"access_key_id":"AKIA","secret_access_key":"hush"}"#),
         ("password", "{}"),
     ] {
-        let Err(error) = connect_with(credential_type, text, "http://127.0.0.1:9") else { panic!("{credential_type} {text} was taken") };
+        let Err(error) = connect_with(credential_type, text, "http://127.0.0.1:9") else {
+            panic!("{credential_type} {text} was taken")
+        };
         assert!(matches!(error, CloudError::MalformedCredential { .. }), "{error}");
         assert!(!error.to_string().contains("hush"), "a secret in an error: {error}");
     }

@@ -10,16 +10,9 @@ struct Fixture {
     regions: &'static [&'static str],
 }
 
-const CORE: Fixture = Fixture {
-    name: "aws-core",
-    recordings: &["apply", "tamper"],
-    regions: &["us-east-1", "eu-west-1"],
-};
-const CLEAN: Fixture = Fixture {
-    name: "aws-clean",
-    recordings: &["apply"],
-    regions: &["us-east-2"],
-};
+const CORE: Fixture =
+    Fixture { name: "aws-core", recordings: &["apply", "tamper"], regions: &["us-east-1", "eu-west-1"] };
+const CLEAN: Fixture = Fixture { name: "aws-clean", recordings: &["apply"], regions: &["us-east-2"] };
 
 async fn check(fixture: &Fixture, server: Server) {
     let moto = Moto::start(server, fixture.name, fixture.recordings);

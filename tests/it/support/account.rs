@@ -38,10 +38,8 @@ pub fn account(endpoint: &str) -> Box<dyn CloudProvider> {
 
 /// Reads regions of an account to the end.
 pub async fn discover(account: &dyn CloudProvider, regions: &[&str]) -> Result<Found, CloudError> {
-    let request = DiscoverRequest {
-        regions: regions.iter().map(ToString::to_string).collect(),
-        provider_types: Vec::new(),
-    };
+    let request =
+        DiscoverRequest { regions: regions.iter().map(ToString::to_string).collect(), provider_types: Vec::new() };
     let mut discovery = account.discover(request, CancellationToken::new()).await?;
     let mut found = Found::default();
     while let Some(event) = discovery.next().await {

@@ -111,12 +111,16 @@ async fn read_request(client: &mut TcpStream) -> std::io::Result<Option<(String,
 }
 
 fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
-    head.lines().filter_map(|line| line.split_once(':')).find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
+    head.lines()
+        .filter_map(|line| line.split_once(':'))
+        .find(|(key, _)| key.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value.trim())
 }
 
 fn call(head: &str, body: &[u8]) -> Call {
     // Credential=AKID/20260101/us-east-1/ec2/aws4_request
-    let scope = header(head, "authorization").and_then(|value| value.split_once("Credential=")).map_or("", |(_, rest)| rest);
+    let scope =
+        header(head, "authorization").and_then(|value| value.split_once("Credential=")).map_or("", |(_, rest)| rest);
     let mut scope = scope.split('/').skip(2);
     let (region, service) = (scope.next().unwrap_or_default(), scope.next().unwrap_or_default());
     let body = String::from_utf8_lossy(body);
@@ -139,7 +143,9 @@ fn answer(call: &Call, fault: Fault) -> String {
         Fault::Broken | Fault::HangUp => ("500 Internal Server Error", "InternalError"),
     };
     let xml = match call.service.as_str() {
-        "ec2" => format!("<Response><Errors><Error><Code>{code}</Code><Message>not today</Message></Error></Errors></Response>"),
+        "ec2" => format!(
+            "<Response><Errors><Error><Code>{code}</Code><Message>not today</Message></Error></Errors></Response>"
+        ),
         "s3" => format!("<Error><Code>{code}</Code><Message>not today</Message></Error>"),
         _ => format!("<ErrorResponse><Error><Code>{code}</Code><Message>not today</Message></Error></ErrorResponse>"),
     };

@@ -50,7 +50,8 @@ pub fn judge(fixture: &str, report: &Report) -> Verdict {
     let oracle: Value = serde_json::from_str(&file).expect("JSON");
     let mut verdict = Verdict::default();
     let mut expected: BTreeSet<&str> = BTreeSet::new();
-    let by_address: BTreeMap<&str, &Item> = report.items.iter().filter_map(|item| Some((item.address.as_deref()?, item))).collect();
+    let by_address: BTreeMap<&str, &Item> =
+        report.items.iter().filter_map(|item| Some((item.address.as_deref()?, item))).collect();
     for wanted in list(&oracle, "managed") {
         let address = text(wanted, "address");
         expected.insert(address);
@@ -88,8 +89,11 @@ fn judge_declared(wanted: &Value, item: Option<&Item>, verdict: &mut Verdict) {
             verdict.lost.push(format!("{address} {}", text(path, "path")));
         }
     }
-    let allowed: BTreeSet<&str> =
-        ["paths", "side_effects"].into_iter().flat_map(|name| list(wanted, name)).map(|path| text(path, "path")).collect();
+    let allowed: BTreeSet<&str> = ["paths", "side_effects"]
+        .into_iter()
+        .flat_map(|name| list(wanted, name))
+        .map(|path| text(path, "path"))
+        .collect();
     for path in reported.difference(&allowed) {
         verdict.false_reports.push(format!("{address} {path}"));
     }
@@ -97,7 +101,9 @@ fn judge_declared(wanted: &Value, item: Option<&Item>, verdict: &mut Verdict) {
 
 fn judge_extra(oracle: &Value, report: &Report, verdict: &mut Verdict) {
     let key = |provider_type: &str, id: &str| format!("{provider_type} {}", without_host(id));
-    let keys = |name: &str| -> BTreeSet<String> { list(oracle, name).iter().map(|entry| key(text(entry, "type"), text(entry, "id"))).collect() };
+    let keys = |name: &str| -> BTreeSet<String> {
+        list(oracle, name).iter().map(|entry| key(text(entry, "type"), text(entry, "id"))).collect()
+    };
     let (wanted, implied) = (keys("extra"), keys("implied"));
     let reported: BTreeSet<String> = report
         .items
