@@ -6,6 +6,7 @@ mod admin;
 mod cli;
 mod cloud_faults;
 mod drift_fixtures;
+mod jobs;
 mod postgres;
 mod queue;
 mod schema;

@@ -82,10 +82,7 @@ async fn a_clean_account_has_none_and_its_end_is_told() {
     let drift = world.drift(run.id).await;
     assert!(!drift.counts.has_drift(), "{:#?}", world.items(run.id).await);
     assert_eq!((drift.counts.total_iac, drift.risk_level.as_str()), (40, "none"));
-    assert_eq!(
-        world.events().await,
-        ["scan.completed", "drift.detected", "scan.completed", "drift.cleared"]
-    );
+    assert_eq!(world.events().await, ["scan.completed", "drift.detected", "scan.completed", "drift.cleared"]);
 }
 
 #[tokio::test]

@@ -64,7 +64,10 @@ async fn a_state_that_cannot_be_read_is_refused_by_name_and_nothing_of_it_stays(
         ("state_version_unsupported", br#"{"version":3,"modules":[]}"#.to_vec()),
         // Its version comes last, after resources that were stored by then.
         ("state_version_unsupported", late_version),
-        ("state_encrypted", br#"{"serial":1,"lineage":"l","meta":{},"encrypted_data":"x","encryption_version":"v0"}"#.to_vec()),
+        (
+            "state_encrypted",
+            br#"{"serial":1,"lineage":"l","meta":{},"encrypted_data":"x","encryption_version":"v0"}"#.to_vec(),
+        ),
         ("state_truncated", whole[..whole.len() - 20].to_vec()),
         ("state_truncated", gzip(&whole)[..2_000].to_vec()),
     ];
@@ -103,7 +106,10 @@ async fn the_same_bytes_are_stored_once_compressed_or_not() {
     assert_eq!((first.refreshed, first.resource_count), (true, 1_234));
     for bytes in [state.clone(), gzip(&state)] {
         let again = refreshed(world.upload(source, bytes).await);
-        assert_eq!((again.refreshed, again.snapshot_id, &again.content_hash), (false, first.snapshot_id, &first.content_hash));
+        assert_eq!(
+            (again.refreshed, again.snapshot_id, &again.content_hash),
+            (false, first.snapshot_id, &first.content_hash)
+        );
         assert!(again.last_fetched_at > first.last_fetched_at);
     }
     assert_eq!(world.number("SELECT count(*) FROM declared_resource").await, 1_234);
@@ -132,7 +138,10 @@ async fn secrets_of_a_state_are_nowhere_in_the_database() {
     });
     refreshed(world.upload(source, serde_json::to_vec(&state).unwrap()).await);
     assert_eq!(world.number("SELECT count(*) FROM declared_resource WHERE resource::text LIKE '%hunter2%'").await, 0);
-    assert_eq!(world.number("SELECT count(*) FROM declared_resource WHERE resource::text LIKE '%$sensitive%'").await, 1);
+    assert_eq!(
+        world.number("SELECT count(*) FROM declared_resource WHERE resource::text LIKE '%$sensitive%'").await,
+        1
+    );
 }
 
 #[tokio::test]
@@ -158,7 +167,9 @@ async fn what_cannot_be_fetched_says_why() {
 #[tokio::test]
 async fn a_bucket_says_that_it_lacks_the_state_or_keeps_it_to_itself() {
     let moto = Moto::start(Server::Plain, "aws-core", &[]);
-    let proxy = Proxy::start(&moto.url, |call| (call.service == "s3" && call.region == "eu-west-1").then_some(Fault::Denied)).await;
+    let proxy =
+        Proxy::start(&moto.url, |call| (call.service == "s3" && call.region == "eu-west-1").then_some(Fault::Denied))
+            .await;
     let world = World::new(&proxy.url).await;
     let source = async |region: &str| {
         let config = json!({"bucket": "no-such-bucket", "key": "a.tfstate", "region": region});

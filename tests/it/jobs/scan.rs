@@ -27,7 +27,8 @@ async fn rows(world: &World) -> BTreeMap<(String, String, String), (LiveResource
     .fetch_all(&world.pool)
     .await
     .unwrap();
-    let entry = |(name, region, cloud_id, id, status): (_, _, _, Uuid, _)| ((name, region, cloud_id), (id.into(), status));
+    let entry =
+        |(name, region, cloud_id, id, status): (_, _, _, Uuid, _)| ((name, region, cloud_id), (id.into(), status));
     rows.into_iter().map(entry).collect()
 }
 
@@ -94,7 +95,8 @@ async fn what_a_partial_scan_could_not_read_stays_as_it_was() {
     assert!(error.provider_types.contains(&"aws_dynamodb_table".to_owned()));
     assert_eq!(rows(&world).await, before, "neither gone nor under other ids");
     let items = world.items(partial.id).await;
-    let missing = items.iter().filter(|item| item["kind"] == "missing" && item["provider_type"] == "aws_dynamodb_table");
+    let missing =
+        items.iter().filter(|item| item["kind"] == "missing" && item["provider_type"] == "aws_dynamodb_table");
     assert_eq!(missing.count(), 0);
     assert!(world.drift(partial.id).await.counts.unknown > 0);
     assert!(world.events().await.contains(&"scan.partial".to_owned()));
@@ -122,7 +124,8 @@ async fn resources_keep_their_ids_change_and_go() {
     assert_eq!(run.resource_count, Some(active));
     let summary = run.result.expect("a summary");
     assert_eq!(summary["regions"], json!(["us-east-1"]));
-    let account = jobs::db::cloud_account::get(&mut world.conn().await, world.org, world.account).await.unwrap().unwrap();
+    let account =
+        jobs::db::cloud_account::get(&mut world.conn().await, world.org, world.account).await.unwrap().unwrap();
     assert_eq!((account.live_resource_count, account.last_scan_id), (i64::from(active), Some(run.id)));
 }
 

@@ -20,8 +20,8 @@ use jobs::queue::{self, Config, Options, Signals, Waited};
 use jobs::scans;
 use serde_json::{Value, json};
 use sqlx::pool::PoolConnection;
-use sqlx::{PgPool, Postgres};
 use sqlx::postgres::PgPoolOptions;
+use sqlx::{PgPool, Postgres};
 use tempfile::TempDir;
 use tokio_util::task::AbortOnDropHandle;
 use workers::cloud::aws;
@@ -210,7 +210,12 @@ impl World {
     }
 
     /// Registers a state source.
-    pub async fn add_source(&self, kind: StateSourceKind, account: Option<CloudAccountId>, config: &Value) -> StateSourceId {
+    pub async fn add_source(
+        &self,
+        kind: StateSourceKind,
+        account: Option<CloudAccountId>,
+        config: &Value,
+    ) -> StateSourceId {
         let new = NewStateSource {
             id: StateSourceId::new(),
             org_id: self.org,
@@ -228,11 +233,8 @@ impl World {
         let key = Key::for_upload(self.org, source);
         let body = stream::iter([Ok(Bytes::from(bytes))]);
         self.services.artifacts.put_sealed(&self.services.keyring, self.org, &key, body).await.unwrap();
-        let job = RefreshStateSource {
-            org_id: self.org,
-            state_source_id: source,
-            artifact: Some(key.as_str().to_owned()),
-        };
+        let job =
+            RefreshStateSource { org_id: self.org, state_source_id: source, artifact: Some(key.as_str().to_owned()) };
         self.run(&job).await
     }
 
