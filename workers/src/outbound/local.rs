@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::time::Duration;
 
 /// Longer than the API makes anyone wait.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A caller of the API at one address.
 #[derive(Debug, Clone)]

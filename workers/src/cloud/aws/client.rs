@@ -33,7 +33,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// One attempt of one call.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(15);
 /// One call with all its retries and waits.
-const OPERATION_TIMEOUT: Duration = Duration::from_secs(60);
+const OPERATION_TIMEOUT: Duration = Duration::from_mins(1);
 /// Attempts of one call; what really ends retrying is the budget and the operation's timeout.
 const MAX_ATTEMPTS: u32 = 10;
 /// The longest wait between two attempts (full jitter below it).

@@ -46,7 +46,7 @@ fn values<'a>(set: &'a DhcpOptions, key: &str) -> Vec<&'a str> {
     let configuration = set.dhcp_configurations().iter().find(|configuration| configuration.key() == Some(key));
     configuration
         .into_iter()
-        .flat_map(|configuration| configuration.values())
+        .flat_map(aws_sdk_ec2::types::DhcpConfiguration::values)
         .filter_map(|value| value.value())
         .collect()
 }

@@ -46,7 +46,7 @@ pub(super) fn options(properties: Properties, instance: &Instance) -> Properties
     }
     if let Some(cpu) = instance.cpu_options() {
         let block = Properties::new()
-            .set("amd_sev_snp", cpu.amd_sev_snp().map(|value| value.as_str()))
+            .set("amd_sev_snp", cpu.amd_sev_snp().map(aws_sdk_ec2::types::AmdSevSnpSpecification::as_str))
             .set("core_count", cpu.core_count())
             .set("threads_per_core", cpu.threads_per_core());
         properties = properties
@@ -58,14 +58,14 @@ pub(super) fn options(properties: Properties, instance: &Instance) -> Properties
         properties = properties.block("enclave_options", Some(Properties::new().set("enabled", enclave.enabled())));
     }
     if let Some(maintenance) = instance.maintenance_options() {
-        let recovery = maintenance.auto_recovery().map(|value| value.as_str());
+        let recovery = maintenance.auto_recovery().map(aws_sdk_ec2::types::InstanceAutoRecoveryState::as_str);
         properties = properties.block("maintenance_options", Some(Properties::new().set("auto_recovery", recovery)));
     }
     if let Some(names) = instance.private_dns_name_options() {
         let block = Properties::new()
             .set("enable_resource_name_dns_a_record", names.enable_resource_name_dns_a_record())
             .set("enable_resource_name_dns_aaaa_record", names.enable_resource_name_dns_aaaa_record())
-            .set("hostname_type", names.hostname_type().map(|value| value.as_str()));
+            .set("hostname_type", names.hostname_type().map(aws_sdk_ec2::types::HostnameType::as_str));
         properties = properties.block("private_dns_name_options", Some(block));
     }
     properties
@@ -73,9 +73,9 @@ pub(super) fn options(properties: Properties, instance: &Instance) -> Properties
 
 fn metadata(options: &InstanceMetadataOptionsResponse) -> Properties {
     Properties::new()
-        .told("http_endpoint", options.http_endpoint().map(|value| value.as_str()))
-        .told("http_protocol_ipv6", options.http_protocol_ipv6().map(|value| value.as_str()))
+        .told("http_endpoint", options.http_endpoint().map(aws_sdk_ec2::types::InstanceMetadataEndpointState::as_str))
+        .told("http_protocol_ipv6", options.http_protocol_ipv6().map(aws_sdk_ec2::types::InstanceMetadataProtocolState::as_str))
         .told("http_put_response_hop_limit", options.http_put_response_hop_limit())
-        .told("http_tokens", options.http_tokens().map(|value| value.as_str()))
-        .told("instance_metadata_tags", options.instance_metadata_tags().map(|value| value.as_str()))
+        .told("http_tokens", options.http_tokens().map(aws_sdk_ec2::types::HttpTokensState::as_str))
+        .told("instance_metadata_tags", options.instance_metadata_tags().map(aws_sdk_ec2::types::InstanceMetadataTagsState::as_str))
 }
