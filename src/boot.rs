@@ -49,7 +49,9 @@ impl Store {
     /// # Errors
     /// A database that cannot be started or reached, or lacks migrations.
     pub async fn open(config: &Database, schema: Schema, connections: u32) -> Result<Self> {
-        let (url, embedded) = if let Some(url) = config.url() { (url.to_owned(), None) } else {
+        let (url, embedded) = if let Some(url) = config.url() {
+            (url.to_owned(), None)
+        } else {
             create_data_dir(&config.data_dir)?;
             let options = Options { data_dir: config.data_dir.clone(), durability: Durability::Durable };
             let embedded = Embedded::start(&options).await?;

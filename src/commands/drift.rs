@@ -82,7 +82,9 @@ fn report(state_file: &Path, live_file: &Path) -> Result<Report> {
         let failures = read_state(state_file, &key, &mut declarations)?;
         let mut comparison = declarations.against_live();
         for batch in arriving {
-            batch.into_iter().for_each(|live| comparison.observe(live));
+            for live in batch {
+                comparison.observe(live);
+            }
         }
         parser.join().map_err(|_| anyhow!("reading {} broke off", live_file.display()))??;
         let mut report = comparison.finish();

@@ -152,7 +152,7 @@ mod tests {
         String::from_utf8(out).unwrap()
     }
 
-    fn item(kind: &str, address: Option<&str>, severity: &str, changes: serde_json::Value) -> serde_json::Value {
+    fn item(kind: &str, address: Option<&str>, severity: &str, changes: &serde_json::Value) -> serde_json::Value {
         json!({"kind": kind, "address": address, "provider_type": "aws_vpc", "provider_resource_id": "vpc-1", "arn": null, "name": "main", "region": "eu-west-1",
             "cloud_account_id": null, "state_source_id": null, "severity": severity, "changes": changes, "noise_filtered": 0})
     }
@@ -162,10 +162,10 @@ mod tests {
         let text = printed(
             json!({"coverage_pct": 66.7, "risk_level": "critical", "total_iac": 3, "total_live": 3, "matched_count": 1,
             "changed_count": 2, "missing_count": 0, "extra_count": 1, "unchecked_count": 2, "unchecked_types": {"random_id": 2}, "items": [
-                item("changed", Some("aws_vpc.a"), "low", json!([{"path": "tags.Owner", "declared": null, "live": "jdoe", "sensitive": false}])),
-                item("changed", Some("aws_vpc.b"), "critical", json!([{"path": "ingress", "declared": [], "live": [{"from_port": 22}], "sensitive": false},
+                item("changed", Some("aws_vpc.a"), "low", &json!([{"path": "tags.Owner", "declared": null, "live": "jdoe", "sensitive": false}])),
+                item("changed", Some("aws_vpc.b"), "critical", &json!([{"path": "ingress", "declared": [], "live": [{"from_port": 22}], "sensitive": false},
                     {"path": "password", "declared": null, "live": null, "sensitive": true}])),
-                item("extra", None, "medium", json!([]))]}),
+                item("extra", None, "medium", &json!([]))]}),
         );
         assert_eq!(
             text,

@@ -30,13 +30,12 @@ async fn a_denied_service_a_throttled_one_and_a_dead_region_make_a_partial_scan(
     let throttled = AtomicUsize::new(0);
     let proxy = Proxy::start(&moto.url, move |call| match (call.service.as_str(), call.action.as_str()) {
         _ if call.region == "eu-west-1" => Some(Fault::HangUp),
-        ("ec2", "DescribeInstances") => Some(Fault::Denied),
+        ("ec2", "DescribeInstances") | ("dynamodb", _) => Some(Fault::Denied),
         ("ec2", "DescribeVolumes") => Some(Fault::Broken),
         // Slows down for a while, then serves.
         ("ec2", "DescribeVpcs" | "DescribeSubnets") => {
             (throttled.fetch_add(1, Ordering::Relaxed) < 6).then_some(Fault::Throttled)
         }
-        ("dynamodb", _) => Some(Fault::Denied),
         _ => None,
     })
     .await;

@@ -221,7 +221,9 @@ async fn work(
             () = async {
                 shutdown.soft.cancelled().await;
                 tokio::time::sleep(config.grace).await;
-                lanes.iter().for_each(|lane| lane.cancel_running());
+                for lane in lanes {
+                    lane.cancel_running();
+                }
                 tokio::time::sleep(config.cancel_grace).await;
             } => {}
         }

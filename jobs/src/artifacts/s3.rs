@@ -125,7 +125,11 @@ impl S3 {
         let got = self.client.get_object().bucket(&self.bucket).key(self.object(key)).send().await;
         match got {
             Ok(object) => Ok(ReaderStream::with_capacity(object.body.into_async_read(), READ).boxed()),
-            Err(error) if error.as_service_error().is_some_and(aws_sdk_s3::operation::get_object::GetObjectError::is_no_such_key) => {
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(aws_sdk_s3::operation::get_object::GetObjectError::is_no_such_key) =>
+            {
                 Err(Error::NotFound(key.clone()))
             }
             Err(error) => Err(refused(key, error)),

@@ -17,7 +17,7 @@ async fn a_scan_that_is_not_done_or_that_a_newer_one_has_overtaken_cannot_be_com
     let mut world = World::idle(&moto.url).await;
     let pending = world.request_scan(REGIONS).await;
     let options = Options::default();
-    let asked = scans::request_drift(&mut world.conn().await, world.org, pending.id, &options).await.unwrap();
+    let asked = scans::request_drift(&mut *world.conn().await, world.org, pending.id, &options).await.unwrap();
     assert_eq!(asked, None);
     world.start_worker();
     let early = world.ended(pending.id).await;
@@ -93,7 +93,7 @@ async fn a_deleted_source_is_not_compared_and_one_of_all_accounts_is() {
     done(world.upload(source, state_of("aws-clean")).await);
     let run = world.scan(REGIONS).await;
     assert_eq!(world.drift(run.id).await.counts.total_iac, 40);
-    jobs::db::state_source::delete(&mut world.conn().await, world.org, source).await.unwrap();
+    jobs::db::state_source::delete(&mut *world.conn().await, world.org, source).await.unwrap();
     done(world.run(&ComputeDrift { org_id: world.org, scan_id: run.id }).await);
     let drift = world.drift(run.id).await;
     assert!(drift.counts.total_iac == 0 && drift.counts.extra > 0);

@@ -15,13 +15,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// A resource of a type, as the last scan found it.
 async fn one(world: &World, provider_type: &str) -> LiveResource {
     let page = Page { limit: 1_000, offset: 0 };
-    let listed = live_resource::list(&mut world.conn().await, world.org, live_resource::Filter::default(), page).await;
+    let listed = live_resource::list(&mut *world.conn().await, world.org, live_resource::Filter::default(), page).await;
     let mut rows = listed.unwrap().rows.into_iter();
     rows.find(|row| row.provider_type == provider_type).expect("a resource of the type")
 }
 
 async fn row(world: &World, id: LiveResourceId) -> LiveResource {
-    live_resource::get(&mut world.conn().await, world.org, id).await.unwrap().expect("a row")
+    live_resource::get(&mut *world.conn().await, world.org, id).await.unwrap().expect("a row")
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use jobs::kinds::refresh_state_source::{RefreshStateSource, Refreshed};
 use jobs::queue::Waited;
 use serde_json::{Value, json};
 
-use super::world::{World, done, failure, state_of};
+use super::world::{World, done, failure};
 use crate::support::faults::{Fault, Proxy};
 use crate::support::moto::{Moto, Server};
 

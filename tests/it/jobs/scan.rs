@@ -125,7 +125,7 @@ async fn resources_keep_their_ids_change_and_go() {
     let summary = run.result.expect("a summary");
     assert_eq!(summary["regions"], json!(["us-east-1"]));
     let account =
-        jobs::db::cloud_account::get(&mut world.conn().await, world.org, world.account).await.unwrap().unwrap();
+        jobs::db::cloud_account::get(&mut *world.conn().await, world.org, world.account).await.unwrap().unwrap();
     assert_eq!((account.live_resource_count, account.last_scan_id), (i64::from(active), Some(run.id)));
 }
 
@@ -196,7 +196,7 @@ async fn a_run_whose_job_was_cancelled_or_died_is_ended_by_reconciliation() {
     let waiting = world.request_scan(&[]).await;
     let cancelled = world.request_scan(&[]).await;
     let mut conn = world.conn().await;
-    control::cancel(&mut conn, cancelled.job_id.unwrap()).await.unwrap();
+    control::cancel(&mut conn, cancelled.job_id.unwrap(), "by the test").await.unwrap();
     let reconciled = scans::reconcile_stuck_runs(&mut conn).await.unwrap();
     assert_eq!((reconciled.scans, reconciled.drifts), (1, 0));
     let ended = world.run_of(cancelled.id).await;
@@ -240,8 +240,8 @@ async fn nobody_scans_another_organisation_s_account() {
         ci: None,
     };
     let options = jobs::queue::Options::default();
-    assert_eq!(scans::request(&mut world.conn().await, &request, &options).await.unwrap(), None);
+    assert_eq!(scans::request(&mut *world.conn().await, &request, &options).await.unwrap(), None);
     let absent = scans::Request { org_id: world.org, cloud_account_id: CloudAccountId::new(), ..request };
-    assert_eq!(scans::request(&mut world.conn().await, &absent, &options).await.unwrap(), None);
+    assert_eq!(scans::request(&mut *world.conn().await, &absent, &options).await.unwrap(), None);
     assert_eq!(world.number("SELECT count(*) FROM job").await, 0);
 }

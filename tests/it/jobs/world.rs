@@ -63,6 +63,7 @@ impl World {
     }
 
     /// The same without a worker.
+    #[allow(clippy::used_underscore_binding, reason = "it is only held until the world ends")]
     pub async fn idle(endpoint: &str) -> Self {
         let db = TestDb::new().await;
         let mut world = Self::on(db.pool.clone(), &db.url, endpoint).await;
@@ -111,7 +112,7 @@ impl World {
             credential: &sealed.to_bytes().unwrap(),
             default_region: "us-east-1",
         };
-        cloud_account::insert(&mut self.conn().await, &new).await.unwrap().id
+        cloud_account::insert(&mut *self.conn().await, &new).await.unwrap().id
     }
 
     /// Starts a worker in this process.
@@ -150,7 +151,7 @@ impl World {
     /// Enqueues a job and keeps its outcome for [`World::outcome`].
     pub async fn enqueue<J: Job>(&self, job: &J) -> JobId {
         let options = Options { outcome_ttl: Some(Duration::from_mins(10)), ..Options::default() };
-        queue::enqueue_with(&mut self.conn().await, job, &options).await.expect("a job enqueued").id
+        queue::enqueue_with(&mut *self.conn().await, job, &options).await.expect("a job enqueued").id
     }
 
     /// Waits for a job's end.
@@ -206,7 +207,7 @@ impl World {
 
     /// A scan as it stands.
     pub async fn run_of(&self, id: ScanId) -> ScanRun {
-        scan_run::get(&mut self.conn().await, self.org, id).await.unwrap().expect("a scan")
+        scan_run::get(&mut *self.conn().await, self.org, id).await.unwrap().expect("a scan")
     }
 
     /// Registers a state source.
@@ -225,7 +226,7 @@ impl World {
             config,
             secret_config: None,
         };
-        state_source::insert(&mut self.conn().await, &new).await.unwrap().id
+        state_source::insert(&mut *self.conn().await, &new).await.unwrap().id
     }
 
     /// Puts bytes where the API would, and asks for their ingestion.
@@ -248,25 +249,25 @@ impl World {
 
     /// A source as it stands.
     pub async fn source(&self, id: StateSourceId) -> StateSource {
-        state_source::get(&mut self.conn().await, self.org, id).await.unwrap().expect("a source")
+        state_source::get(&mut *self.conn().await, self.org, id).await.unwrap().expect("a source")
     }
 
     /// The drift of a scan.
     pub async fn drift(&self, id: ScanId) -> DriftSnapshot {
-        drift_snapshot::of_scan(&mut self.conn().await, self.org, id).await.unwrap().expect("a drift snapshot")
+        drift_snapshot::of_scan(&mut *self.conn().await, self.org, id).await.unwrap().expect("a drift snapshot")
     }
 
     /// The items of a scan's drift.
     pub async fn items(&self, id: ScanId) -> Vec<Value> {
         let snapshot = self.drift(id).await.id;
         let page = Page { limit: 10_000, offset: 0 };
-        let items = drift_item::list(&mut self.conn().await, self.org, snapshot, page).await.unwrap();
+        let items = drift_item::list(&mut *self.conn().await, self.org, snapshot, page).await.unwrap();
         items.iter().map(|item| serde_json::from_str(item.get()).unwrap()).collect()
     }
 
     /// The types of all events, oldest first.
     pub async fn events(&self) -> Vec<String> {
-        let mut events = event::newest(&mut self.conn().await, self.org, 1_000).await.unwrap();
+        let mut events = event::newest(&mut *self.conn().await, self.org, 1_000).await.unwrap();
         events.reverse();
         events.into_iter().map(|event| event.event_type).collect()
     }

@@ -119,7 +119,7 @@ async fn options_overrule_the_kind() {
     let db = TestDb::new().await;
     let options = Options {
         priority: Some(7),
-        outcome_ttl: Some(Duration::from_secs(60)),
+        outcome_ttl: Some(Duration::from_mins(1)),
         request_id: Some("req_1".to_owned()),
         trace_parent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
         ..Options::default()

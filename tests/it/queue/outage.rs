@@ -170,7 +170,7 @@ impl jobs::kinds::Job for Patient {
     const KIND: &'static str = <Note as jobs::kinds::Job>::KIND;
     const QUEUE: &'static str = <Note as jobs::kinds::Job>::QUEUE;
     const MAX_ATTEMPTS: i16 = 100;
-    const TIMEOUT: Duration = Duration::from_secs(60);
+    const TIMEOUT: Duration = Duration::from_mins(1);
     const BACKOFF: jobs::retry::Backoff = jobs::retry::Backoff::Table { delays: &[Duration::ZERO], jitter: 0.0 };
 
     fn tenant(&self) -> Option<uuid::Uuid> {

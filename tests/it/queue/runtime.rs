@@ -198,7 +198,7 @@ async fn no_more_run_at_once_than_allowed_and_queues_do_not_share_slots() {
 async fn a_signal_wakes_an_idle_worker_long_before_its_poll() {
     let db = TestDb::new().await;
     let signals = Signals::listen(db.url.clone(), CancellationToken::new());
-    let config = Config { poll_every: Duration::from_secs(3_600), ..quick() };
+    let config = Config { poll_every: Duration::from_hours(1), ..quick() };
     let worker = Worker::start(
         Runtime::builder(db.pool.clone(), signals.clone(), config)
             .register(run(|_, _: Note| async { Ok(Value::Null) })),

@@ -64,8 +64,8 @@ async fn a_batch_may_be_written_twice_and_mixes_all_sorts() {
     let worker = worker(&db.pool).await;
     let verdicts = [
         Verdict::Done(Value::Null),
-        failed(Duration::from_secs(60)),
-        Verdict::Snooze { delay: Duration::from_secs(60) },
+        failed(Duration::from_mins(1)),
+        Verdict::Snooze { delay: Duration::from_mins(1) },
         Verdict::HandBack,
         died(),
         Verdict::Cancelled { reason: "x".to_owned() },
@@ -90,7 +90,7 @@ async fn a_retry_waits_in_the_database_and_its_errors_go_when_it_succeeds() {
     enqueue(&db.pool, &note(1)).await;
     let worker = worker(&db.pool).await;
     let job = claim(&db.pool, worker, 1).await.remove(0);
-    assert_eq!(settle(&db.pool, &job, failed(Duration::from_secs(3_600))).await, APPLIED);
+    assert_eq!(settle(&db.pool, &job, failed(Duration::from_hours(1))).await, APPLIED);
     assert!(claim(&db.pool, worker, 1).await.is_empty(), "its time has not come");
     let wait = "SELECT round(extract(epoch FROM run_at - now()))::bigint FROM job";
     assert!((3_590..=3_600).contains(&number(&db.pool, wait).await));

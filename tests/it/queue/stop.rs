@@ -48,7 +48,7 @@ async fn after_the_grace_handlers_are_told_and_then_dropped_and_no_attempt_is_sp
     let db = TestDb::new().await;
     fill(&db, 20).await;
     let worker = Worker::start(runtime(&db.pool).register(run(|cx, job: Note| async move {
-        if job.n % 2 == 0 {
+        if job.n.is_multiple_of(2) {
             cx.cancel.cancelled().await;
             return Err(JobError::retry("told", "I was told to stop"));
         }
@@ -66,7 +66,7 @@ async fn after_the_grace_handlers_are_told_and_then_dropped_and_no_attempt_is_sp
 async fn the_second_signal_ends_it_at_once_and_hands_back_all_the_same() {
     let db = TestDb::new().await;
     fill(&db, 20).await;
-    let config = Config { grace: Duration::from_secs(600), ..quick() };
+    let config = Config { grace: Duration::from_mins(10), ..quick() };
     let worker = Worker::start(
         Runtime::builder(db.pool.clone(), Signals::none(), config).register(run(|_, _: Note| std::future::pending())),
     );

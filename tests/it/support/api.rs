@@ -1,6 +1,6 @@
 //! A client for the API as a customer would write one.
 
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::Value;
 
@@ -17,8 +17,6 @@ pub struct Api {
 pub struct Answer {
     /// The status.
     pub status: StatusCode,
-    /// The headers.
-    pub headers: HeaderMap,
     /// The body; null where it is empty, a string where it is not JSON.
     pub body: Value,
 }
@@ -54,32 +52,17 @@ impl Api {
     /// Sends a request.
     pub async fn send(&self, request: RequestBuilder) -> Answer {
         let response = request.send().await.expect("an answer");
-        let (status, headers) = (response.status(), response.headers().clone());
+        let status = response.status();
         let bytes = response.bytes().await.expect("a body");
         let text = || Value::String(String::from_utf8_lossy(&bytes).into_owned());
         let body =
             if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap_or_else(|_| text()) };
-        Answer { status, headers, body }
+        Answer { status, body }
     }
 
     /// GET.
     pub async fn get(&self, path: &str) -> Answer {
         self.send(self.request(Method::GET, path)).await
-    }
-
-    /// POST with a JSON body.
-    pub async fn post(&self, path: &str, body: &Value) -> Answer {
-        self.send(self.request(Method::POST, path).json(body)).await
-    }
-
-    /// PUT with raw bytes.
-    pub async fn put(&self, path: &str, body: impl Into<reqwest::Body>) -> Answer {
-        self.send(self.request(Method::PUT, path).body(body)).await
-    }
-
-    /// DELETE.
-    pub async fn delete(&self, path: &str) -> Answer {
-        self.send(self.request(Method::DELETE, path)).await
     }
 }
 
@@ -89,10 +72,5 @@ impl Answer {
     pub fn expect(self, status: u16) -> Value {
         assert_eq!(self.status.as_u16(), status, "{}", self.body);
         self.body
-    }
-
-    /// A header's text, empty where it is absent.
-    pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 }

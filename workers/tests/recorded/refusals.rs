@@ -63,7 +63,8 @@ fn aws(
         }
         let bucket = request.url.path().trim_matches('/');
         if bucket.is_empty() {
-            let names: String = buckets.iter().map(|name| format!("<Bucket><Name>{name}</Name></Bucket>")).collect();
+            let names =
+                buckets.iter().fold(String::new(), |names, name| names + "<Bucket><Name>" + name + "</Name></Bucket>");
             return xml(format!("<ListAllMyBucketsResult><Buckets>{names}</Buckets></ListAllMyBucketsResult>"));
         }
         let asks = |name: &str| request.url.query_pairs().any(|(key, _)| key == name);

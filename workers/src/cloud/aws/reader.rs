@@ -196,7 +196,6 @@ impl Context {
     }
 
     /// A resource found in this region.
-    #[must_use]
     pub fn resource(&self, provider_type: &'static str, id: impl Into<String>) -> Draft {
         Draft(LiveResource {
             provider_type: provider_type.to_owned(),

@@ -67,7 +67,10 @@ fn shape_metric(alarm: &MetricAlarm) -> Properties {
         .told("actions_enabled", alarm.actions_enabled())
         .set("alarm_actions", alarm.alarm_actions())
         .set("alarm_description", alarm.alarm_description())
-        .set("comparison_operator", alarm.comparison_operator().map(aws_sdk_cloudwatch::types::ComparisonOperator::as_str))
+        .set(
+            "comparison_operator",
+            alarm.comparison_operator().map(aws_sdk_cloudwatch::types::ComparisonOperator::as_str),
+        )
         .set("datapoints_to_alarm", alarm.datapoints_to_alarm().unwrap_or(0))
         .set("dimensions", dimensions(alarm.dimensions()))
         .set("evaluate_low_sample_count_percentiles", alarm.evaluate_low_sample_count_percentile())

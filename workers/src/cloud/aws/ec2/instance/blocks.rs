@@ -74,8 +74,14 @@ pub(super) fn options(properties: Properties, instance: &Instance) -> Properties
 fn metadata(options: &InstanceMetadataOptionsResponse) -> Properties {
     Properties::new()
         .told("http_endpoint", options.http_endpoint().map(aws_sdk_ec2::types::InstanceMetadataEndpointState::as_str))
-        .told("http_protocol_ipv6", options.http_protocol_ipv6().map(aws_sdk_ec2::types::InstanceMetadataProtocolState::as_str))
+        .told(
+            "http_protocol_ipv6",
+            options.http_protocol_ipv6().map(aws_sdk_ec2::types::InstanceMetadataProtocolState::as_str),
+        )
         .told("http_put_response_hop_limit", options.http_put_response_hop_limit())
         .told("http_tokens", options.http_tokens().map(aws_sdk_ec2::types::HttpTokensState::as_str))
-        .told("instance_metadata_tags", options.instance_metadata_tags().map(aws_sdk_ec2::types::InstanceMetadataTagsState::as_str))
+        .told(
+            "instance_metadata_tags",
+            options.instance_metadata_tags().map(aws_sdk_ec2::types::InstanceMetadataTagsState::as_str),
+        )
 }
