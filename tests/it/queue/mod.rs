@@ -11,6 +11,7 @@ mod settle;
 mod stop;
 mod wait;
 
+use crate::support::eventually;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::time::Duration;
@@ -177,14 +178,5 @@ async fn number(pool: &PgPool, sql: &'static str) -> i64 {
 
 /// Waits until the query answers `expected`.
 async fn until(pool: &PgPool, sql: &'static str, expected: i64) {
-    let mut last = None;
-    let seen = tokio::time::timeout(SOON, async {
-        while last != Some(expected) {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-            last = Some(number(pool, sql).await);
-        }
-    });
-    if seen.await.is_err() {
-        panic!("{sql}: {last:?}, not {expected}");
-    }
+    eventually(sql, async || (number(pool, sql).await == expected).then_some(())).await;
 }

@@ -2,7 +2,7 @@
 
 use super::proxy::Proxy;
 use super::{Note, SOON, Worker, enqueue, note, number, quick, run, until};
-use crate::support::TestDb;
+use crate::support::{TestDb, eventually};
 use jobs::queue::{self, Signals};
 use serde_json::Value;
 use sqlx::PgPool;
@@ -99,13 +99,8 @@ async fn under_load_with_connections_killed_every_job_takes_effect_once() {
     });
     for round in 0..6 {
         let enough = i64::try_from((round + 1) * ALL / 10).unwrap();
-        tokio::time::timeout(SOON, async {
-            while number(&db.pool, "SELECT count(*) FROM ledger").await < enough {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        })
-        .await
-        .unwrap();
+        let so_many = async || (number(&db.pool, "SELECT count(*) FROM ledger").await >= enough).then_some(());
+        eventually("enough jobs to have run", so_many).await;
         if round % 2 == 0 {
             wire.proxy.cut();
             wire.proxy.mend();

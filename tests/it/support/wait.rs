@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 /// How long a condition may take, on a machine that compiles at the same time.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(2);
 
-/// Asks until there is an answer; fails the test, naming `what`, when there is none within a minute.
+/// Asks until there is an answer; fails the test, naming `what`, when there is none within two minutes.
 pub async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
