@@ -132,7 +132,18 @@ fn drift_is_pure() {
     let mut broken = Vec::new();
     for source in sources(&["drift/src"], &[".rs"]) {
         for (number, line) in source.code() {
-            for word in ["tokio", "sqlx", "std::fs", "TcpStream", "UdpSocket", "ToSocketAddrs", "std::time", "SystemTime", "Instant", "chrono"] {
+            for word in [
+                "tokio",
+                "sqlx",
+                "std::fs",
+                "TcpStream",
+                "UdpSocket",
+                "ToSocketAddrs",
+                "std::time",
+                "SystemTime",
+                "Instant",
+                "chrono",
+            ] {
                 if line.contains(word) {
                     broken.push(format!("{}:{number}: {word}", source.path));
                 }
