@@ -63,10 +63,10 @@ impl Job for Ask {
     const KIND: &'static str = "test_ask";
     const QUEUE: &'static str = "test_awaited";
     const MAX_ATTEMPTS: i16 = 2;
-    const TIMEOUT: Duration = Duration::from_secs(60);
+    const TIMEOUT: Duration = Duration::from_mins(1);
     const BACKOFF: Backoff = Backoff::Table { delays: &[Duration::ZERO], jitter: 0.0 };
     const PRIORITY: i16 = jobs::kinds::priority::AWAITED;
-    const OUTCOME_TTL: Duration = Duration::from_secs(600);
+    const OUTCOME_TTL: Duration = Duration::from_mins(10);
 
     fn tenant(&self) -> Option<Uuid> {
         None

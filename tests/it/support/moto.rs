@@ -14,7 +14,7 @@ use std::time::Duration;
 use tempfile::NamedTempFile;
 
 /// A start takes two seconds of CPU; many tests may start one at once.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// What moto 5.2.1 cannot answer: CloudWatch's CBOR protocol, function URLs, and option groups without a name.
 pub const MOTO_LACKS: &[&str] = &["DescribeAlarms", "ListDashboards", "ListFunctionUrlConfigs", "DescribeOptionGroups"];
@@ -126,7 +126,7 @@ fn address(stderr: impl std::io::Read + Send + 'static) -> String {
     match receiver.recv_timeout(PATIENCE) {
         Ok(Ok(url)) => url,
         Ok(Err(talk)) => panic!("moto ended at once:\n{talk}"),
-        Err(_) => panic!("moto did not serve within {PATIENCE:?}"),
+        Err(error) => panic!("moto did not serve within {PATIENCE:?}: {error}"),
     }
 }
 
