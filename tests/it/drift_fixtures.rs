@@ -13,6 +13,7 @@ struct Fixture {
 const CORE: Fixture =
     Fixture { name: "aws-core", recordings: &["apply", "tamper"], regions: &["us-east-1", "eu-west-1"] };
 const CLEAN: Fixture = Fixture { name: "aws-clean", recordings: &["apply"], regions: &["us-east-2"] };
+const SERVICES: Fixture = Fixture { name: "aws-services", recordings: &["apply"], regions: &["us-west-2"] };
 
 async fn check(fixture: &Fixture, server: Server) {
     let moto = Moto::start(server, fixture.name, fixture.recordings);
@@ -48,4 +49,14 @@ async fn clean_on_the_fixture_server() {
 #[tokio::test]
 async fn clean_on_plain_moto() {
     check(&CLEAN, Server::Plain).await;
+}
+
+#[tokio::test]
+async fn services_on_the_fixture_server() {
+    check(&SERVICES, Server::Fixture).await;
+}
+
+#[tokio::test]
+async fn services_on_plain_moto() {
+    check(&SERVICES, Server::Plain).await;
 }
