@@ -91,9 +91,12 @@ const AWS_REGIONS: &[&str] = &[
 /// What the AWS readers read.
 const AWS_TYPES: &[&str] = &[
     "aws_ami",
+    "aws_cloudwatch_composite_alarm",
+    "aws_cloudwatch_dashboard",
     "aws_cloudwatch_log_group",
     "aws_cloudwatch_log_metric_filter",
     "aws_cloudwatch_log_subscription_filter",
+    "aws_cloudwatch_metric_alarm",
     "aws_db_instance",
     "aws_db_parameter_group",
     "aws_db_snapshot",
