@@ -16,9 +16,6 @@ use tempfile::NamedTempFile;
 /// A start takes two seconds of CPU; many tests may start one at once.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// What moto 5.2.1 cannot answer: CloudWatch's CBOR protocol, function URLs, and option groups without a name.
-pub const MOTO_LACKS: &[&str] = &["DescribeAlarms", "ListDashboards", "ListFunctionUrlConfigs", "DescribeOptionGroups"];
-
 /// Which server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Server {

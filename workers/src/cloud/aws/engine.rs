@@ -51,6 +51,7 @@ pub(super) fn context(account: &Arc<Account>, slice: &Slice, home: &str, events:
         clients: account.clients.region(region),
         region: Arc::clone(&slice.region),
         only: None,
+        types: slice.reader.types,
         sink: Arc::new(Sink::new(events)),
     }
 }

@@ -36,7 +36,8 @@
 //!   types, and go on. (Name them in a `const TYPES`; an async function that mentions `READER` itself does not compile, for its
 //!   future would have to know itself.)
 //! - "There is none" answers (`NoSuchBucketPolicy`) are not errors: [`OrAbsent`](crate::cloud::OrAbsent).
-//! - One call per resource: [`Context::for_each`], which bounds what is in flight.
+//! - One call per resource: [`Context::for_each`], which bounds what is in flight; [`Context::for_each_allowed`] where a resource's own
+//!   policy may refuse.
 //! - Retries, throttling, timeouts, regions and cancelling are the engine's business, not the reader's.
 //! - What the cloud itself made carries [`Draft::managed_by`] (why, in a few words); what Terraform knows as a part of
 //!   another resource (rules, routes, root volumes) carries [`Draft::part_of`].
@@ -53,7 +54,7 @@ use serde_json::Value;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::client::{ClientPool, Clients};
-use crate::cloud::{Event, GLOBAL, Properties, ReadError};
+use crate::cloud::{ErrorClass, Event, GLOBAL, Properties, ReadError};
 
 /// Resources sent on in one event.
 const BATCH: usize = 200;
@@ -110,6 +111,8 @@ pub struct Context {
     /// What is written as the resources' region.
     pub(super) region: Arc<str>,
     pub(super) only: Option<Arc<str>>,
+    /// The reader's types.
+    pub(super) types: &'static [&'static str],
     pub(super) sink: Arc<Sink>,
 }
 
@@ -242,6 +245,35 @@ impl Context {
             .buffer_unordered(FAN_OUT)
             .try_collect()
             .await
+    }
+
+    /// Like [`for_each`](Self::for_each), for things whose own policies may keep us out: such a refusal makes the reader's types
+    /// [unreadable](Self::unreadable), and the other things are read.
+    ///
+    /// # Errors
+    /// The first error that is no refusal; the rest is then not run.
+    pub async fn for_each_allowed<T, F, Fut>(
+        &self,
+        items: impl IntoIterator<Item = T>,
+        call: F,
+    ) -> Result<(), ReadError>
+    where
+        F: Fn(Self, T) -> Fut,
+        Fut: Future<Output = Result<(), ReadError>>,
+    {
+        self.for_each(items, |cx, item| {
+            let run = call(cx.clone(), item);
+            async move {
+                match run.await {
+                    Err(error) if error.class == ErrorClass::AccessDenied => {
+                        cx.unreadable(cx.types, error);
+                        Ok(())
+                    }
+                    other => other,
+                }
+            }
+        })
+        .await
     }
 }
 

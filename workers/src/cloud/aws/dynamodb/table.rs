@@ -24,7 +24,7 @@ async fn read(cx: Context) -> Result<(), ReadError> {
     let pages = cx.dynamodb().list_tables().into_paginator().items().send();
     let mut names = pages.collect::<Result<Vec<_>, _>>().await?;
     names.retain(|name| cx.only().is_none_or(|only| only == name));
-    cx.for_each(names, |cx, name| async move {
+    cx.for_each_allowed(names, |cx, name| async move {
         if let Some(properties) = properties(&cx, &name).await.or_absent(GONE)?.flatten() {
             cx.emit(cx.resource("aws_dynamodb_table", name).properties(properties)).await;
         }

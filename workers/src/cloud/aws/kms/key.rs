@@ -44,7 +44,7 @@ async fn read(cx: Context) -> Result<(), ReadError> {
         let properties = Properties::new().set("arn", cx.arn("kms", format!("key/{id}"))).set("key_id", &id);
         cx.emit(cx.resource("aws_kms_key", id).properties(properties).managed_by("AWS managed key")).await;
     }
-    cx.for_each(ids, |cx, id| async move {
+    cx.for_each_allowed(ids, |cx, id| async move {
         if let Some(draft) = read_one(&cx, &id).await.or_absent(GONE)?.flatten() {
             cx.emit(draft).await;
         }

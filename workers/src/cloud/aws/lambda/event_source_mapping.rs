@@ -20,7 +20,7 @@ pub const READER: Reader = Reader {
 async fn read(cx: Context) -> Result<(), ReadError> {
     let pages = cx.lambda().list_event_source_mappings().into_paginator().items().send();
     let mappings = pages.collect::<Result<Vec<_>, _>>().await?;
-    cx.for_each(mappings, read_one).await
+    cx.for_each_allowed(mappings, read_one).await
 }
 
 async fn read_one(cx: Context, mapping: EventSourceMappingConfiguration) -> Result<(), ReadError> {

@@ -27,7 +27,7 @@ const NO_CODE_SIGNING: &[&str] = &["AccessDeniedException", "ResourceNotFoundExc
 async fn read(cx: Context) -> Result<(), ReadError> {
     let names = functions(&cx, cx.only()).await?;
     let names = names.into_iter().filter_map(|function| function.function_name);
-    cx.for_each(names, read_one).await
+    cx.for_each_allowed(names, read_one).await
 }
 
 async fn read_one(cx: Context, name: String) -> Result<(), ReadError> {

@@ -17,7 +17,7 @@ pub const READER: Reader = Reader {
 async fn read(cx: Context) -> Result<(), ReadError> {
     let pages = cx.lambda().list_layers().into_paginator().items().send();
     let layers = pages.collect::<Result<Vec<_>, _>>().await?;
-    cx.for_each(layers, read_one).await
+    cx.for_each_allowed(layers, read_one).await
 }
 
 async fn read_one(cx: Context, layer: LayersListItem) -> Result<(), ReadError> {

@@ -26,7 +26,7 @@ const MOST_VERSIONS: usize = 10;
 async fn read(cx: Context) -> Result<(), ReadError> {
     let only = cx.only().and_then(|id| id.split(['/', ':']).next());
     let functions = functions(&cx, only).await?;
-    cx.for_each(functions, read_one).await
+    cx.for_each_allowed(functions, read_one).await
 }
 
 async fn read_one(cx: Context, function: FunctionConfiguration) -> Result<(), ReadError> {

@@ -17,7 +17,7 @@ pub const READER: Reader = Reader {
 async fn read(cx: Context) -> Result<(), ReadError> {
     let listed = cx.cloudwatchlogs().describe_log_groups().set_log_group_name_prefix(cx.only().map(str::to_owned));
     let groups = listed.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await?;
-    cx.for_each(groups, read_one).await
+    cx.for_each_allowed(groups, read_one).await
 }
 
 async fn read_one(cx: Context, group: LogGroup) -> Result<(), ReadError> {

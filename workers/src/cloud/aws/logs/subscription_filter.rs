@@ -1,6 +1,6 @@
 //! Subscription filters. Terraform: `aws_cloudwatch_log_subscription_filter`.
 
-use aws_sdk_cloudwatchlogs::types::{Distribution, SubscriptionFilter};
+use aws_sdk_cloudwatchlogs::types::{Distribution, LogGroupClass, SubscriptionFilter};
 
 use super::GONE;
 use crate::cloud::aws::reader::{Context, Reader, Scope};
@@ -19,9 +19,11 @@ async fn read(cx: Context) -> Result<(), ReadError> {
     let groups = pages.collect::<Result<Vec<_>, _>>().await?;
     let names = groups
         .into_iter()
+        // Groups of the other classes can have none, and refuse the question.
+        .filter(|group| matches!(group.log_group_class(), None | Some(LogGroupClass::Standard)))
         .filter_map(|group| group.log_group_name)
         .filter(|name| cx.only().and_then(|only| only.split('|').next()).is_none_or(|only| only == name));
-    cx.for_each(names, read_one).await
+    cx.for_each_allowed(names, read_one).await
 }
 
 async fn read_one(cx: Context, group: String) -> Result<(), ReadError> {

@@ -13,7 +13,7 @@ pub const READER: Reader =
 async fn read(cx: Context) -> Result<(), ReadError> {
     let pages = cx.rds().describe_db_subnet_groups().into_paginator().items().send();
     let groups = pages.collect::<Result<Vec<_>, _>>().await?;
-    cx.for_each(groups, read_one).await
+    cx.for_each_allowed(groups, read_one).await
 }
 
 async fn read_one(cx: Context, group: DbSubnetGroup) -> Result<(), ReadError> {

@@ -28,7 +28,7 @@ async fn read(cx: Context) -> Result<(), ReadError> {
         .flat_map(|page| page.secret_list.unwrap_or_default())
         .filter_map(|secret| secret.arn)
         .filter(|arn| cx.only().is_none_or(|only| only == arn));
-    cx.for_each(arns, read_one).await
+    cx.for_each_allowed(arns, read_one).await
 }
 
 async fn read_one(cx: Context, arn: String) -> Result<(), ReadError> {

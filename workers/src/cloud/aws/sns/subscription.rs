@@ -30,7 +30,7 @@ const TEXTS: &[(&str, &str)] = &[
 async fn read(cx: Context) -> Result<(), ReadError> {
     let pages = cx.sns().list_subscriptions().into_paginator().items().send();
     let subscriptions = pages.collect::<Result<Vec<_>, _>>().await?;
-    cx.for_each(subscriptions, read_one).await
+    cx.for_each_allowed(subscriptions, read_one).await
 }
 
 async fn read_one(cx: Context, subscription: Subscription) -> Result<(), ReadError> {

@@ -48,7 +48,7 @@ async fn read(cx: Context) -> Result<(), ReadError> {
     let topics = pages.collect::<Result<Vec<_>, _>>().await?;
     let arns =
         topics.into_iter().filter_map(|topic| topic.topic_arn).filter(|arn| cx.only().is_none_or(|only| only == arn));
-    cx.for_each(arns, read_one).await
+    cx.for_each_allowed(arns, read_one).await
 }
 
 async fn read_one(cx: Context, arn: String) -> Result<(), ReadError> {

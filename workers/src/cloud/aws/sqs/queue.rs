@@ -35,7 +35,7 @@ async fn read(cx: Context) -> Result<(), ReadError> {
     let pages = cx.sqs().list_queues().max_results(PAGE).into_paginator().items().send();
     let mut urls = pages.collect::<Result<Vec<_>, _>>().await?;
     urls.retain(|url| cx.only().is_none_or(|only| only == url));
-    cx.for_each(urls, read_one).await
+    cx.for_each_allowed(urls, read_one).await
 }
 
 async fn read_one(cx: Context, url: String) -> Result<(), ReadError> {
