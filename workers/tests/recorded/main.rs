@@ -7,3 +7,4 @@ mod declared;
 mod moto;
 mod refusals;
 mod s3_and_iam;
+mod settings;

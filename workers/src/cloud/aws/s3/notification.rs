@@ -1,4 +1,5 @@
-//! `aws_s3_bucket_notification`.
+//! `aws_s3_bucket_notification`. Every bucket answers, mostly with nothing; Terraform then keeps the resource and finds its
+//! targets gone.
 
 use aws_sdk_s3::operation::get_bucket_notification_configuration::GetBucketNotificationConfigurationOutput;
 use aws_sdk_s3::types::{Event, NotificationConfigurationFilter};
@@ -12,7 +13,8 @@ pub(super) async fn read(bucket: &Bucket) -> Result<Setting, ReadError> {
         && answer.queue_configurations().is_empty()
         && answer.lambda_function_configurations().is_empty()
         && answer.event_bridge_configuration.is_none();
-    Ok(if nothing { Setting::Absent } else { Setting::Chosen(properties(&answer)) })
+    let properties = properties(&answer);
+    Ok(if nothing { Setting::Default(properties) } else { Setting::Chosen(properties) })
 }
 
 fn properties(answer: &GetBucketNotificationConfigurationOutput) -> Properties {
