@@ -35,8 +35,8 @@ use crate::problem::{PlanLimit, Problem};
     name = "ApiKey",
     example = json!({
         "id": "01890a5d-ac96-774b-bcce-b302099a8057",
-        "name": "ci",
-        "description": "nightly scans",
+        "name": "ci-nightly",
+        "description": "scans at night",
         "environment": "live",
         "role": "member",
         "scopes": ["read", "write"],
