@@ -6,6 +6,7 @@ use jobs::crypto::api_key::{self, KeyKind};
 use jobs::db;
 use jobs::domain::{Environment, Plan, Role, Scope};
 use jobs::ids::{ApiKeyId, OrgId};
+use tempfile::TempDir;
 
 use crate::support::process::{MASTER_KEY, Running};
 use crate::support::{Api, Plumbline, TestDb};
@@ -16,8 +17,9 @@ pub struct Fixture {
     pub api: Api,
     /// Where it listens, as `host:port`.
     pub address: String,
-    // Stopped before its database is dropped.
+    // Stopped before its database is dropped and its artifacts are deleted.
     _running: Running,
+    _artifacts: TempDir,
     /// Its database.
     pub db: TestDb,
     keyring: Keyring,
@@ -44,12 +46,15 @@ impl Fixture {
 
     async fn with(settings: impl FnOnce(Plumbline) -> Plumbline) -> Self {
         let db = TestDb::new().await;
-        let command = Plumbline::new(&["api", "--listen", "127.0.0.1:0"]).database(&db);
+        let artifacts = tempfile::tempdir().unwrap();
+        let place = artifacts.path().to_str().unwrap();
+        let command =
+            Plumbline::new(&["api", "--listen", "127.0.0.1:0"]).database(&db).env("PLUMBLINE_ARTIFACTS", place);
         let running = settings(command).start();
         let api = Api::new(&running.url);
         let address = running.url.trim_start_matches("http://").to_owned();
         let keyring = Keyring::parse(MASTER_KEY, None).unwrap();
-        Self { api, address, _running: running, db, keyring }
+        Self { api, address, _running: running, _artifacts: artifacts, db, keyring }
     }
 
     /// A new organisation.

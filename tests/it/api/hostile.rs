@@ -4,8 +4,9 @@
 use std::fmt::Write as _;
 
 use jobs::crypto::api_key::{self, KeyKind};
-use jobs::domain::{Environment, Plan, Role, Scope};
-use jobs::ids::{ApiKeyId, OrgId};
+use jobs::db::cloud_account::{self, NewCloudAccount};
+use jobs::domain::{CredentialType, Environment, Plan, Provider, Role, Scope};
+use jobs::ids::{ApiKeyId, CloudAccountId, OrgId};
 use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -25,6 +26,8 @@ struct Stage {
     expired: Api,
     raw_key: String,
     raw_admin: String,
+    /// A cloud account of the other organisation.
+    account: CloudAccountId,
 }
 
 impl Stage {
@@ -50,6 +53,7 @@ impl Stage {
             expired: fixture.api.with_key(&expired.raw),
             raw_key: reader.raw,
             raw_admin: admin.raw,
+            account: account_of(&fixture, theirs).await,
             fixture,
         }
     }
@@ -142,6 +146,55 @@ impl Stage {
         ]
     }
 
+    /// Accounts, states, scans and drift. There is no worker here: what is refused is refused before anything is enqueued.
+    fn work(&self) -> Vec<(&'static str, RequestBuilder)> {
+        let org = format!("/api/v2/orgs/{}", self.org);
+        let nothing = ApiKeyId::new();
+        let account = |changes: Value| {
+            let mut body = json!({
+                "display_name": "production", "provider": "aws", "external_account_id": "123456789012",
+                "credential_type": "access_key", "credential_ref": "{}",
+            });
+            for (name, value) in changes.as_object().unwrap() {
+                body[name] = value.clone();
+            }
+            self.owner.request(Method::POST, &format!("{org}/accounts")).json(&body)
+        };
+        let source = |body: Value| self.owner.request(Method::POST, &format!("{org}/state-sources")).json(&body);
+        let scan = |body: Value| self.owner.request(Method::POST, &format!("{org}/scans")).json(&body);
+        let bulk = |body: Value| self.owner.request(Method::POST, &format!("{org}/scans/bulk")).json(&body);
+        vec![
+            ("an account of 11 digits", account(json!({"external_account_id": "12345678901"}))),
+            ("an account of a cloud nobody knows", account(json!({"provider": "mars"}))),
+            ("an account in no region", account(json!({"default_region": "mars-north-1"}))),
+            ("credentials that are no text", account(json!({"credential_ref": {"access_key_id": "x"}}))),
+            ("a state in a bucket with a path", {
+                source(json!({
+                    "display_name": "s", "kind": "s3", "cloud_account_id": nothing,
+                    "config": {"bucket": "../../etc", "key": "passwd", "region": "us-east-1"},
+                }))
+            }),
+            ("a state of somebody's account", {
+                source(json!({"display_name": "s", "kind": "upload", "cloud_account_id": self.account, "config": {}}))
+            }),
+            ("bytes for a source that is none", {
+                self.owner.request(Method::PUT, &format!("{org}/state-sources/{nothing}/state")).body("{}")
+            }),
+            ("a cron where an account's id belongs", scan(json!({"cloud_account_id": "*/5 * * * *"}))),
+            ("a scan of somebody's account", scan(json!({"cloud_account_id": self.account}))),
+            ("a scan of no region", scan(json!({"cloud_account_id": nothing, "filter_regions": ["mars-north-1"]}))),
+            ("many scans of one that is no id", bulk(json!({"account_ids": ["all"]}))),
+            ("many scans of somebody's account", bulk(json!({"account_ids": [self.account]}))),
+            ("a scan that is none", self.get(&format!("{org}/scans/{nothing}"))),
+            ("drift of a scan that is none", self.get(&format!("{org}/scans/{nothing}/drift"))),
+            ("drift computed of it", self.owner.request(Method::POST, &format!("{org}/scans/{nothing}/drift/compute"))),
+            ("resources of a status nobody knows", self.get(&format!("{org}/resources?provider=mars"))),
+            ("a resource that is none enriched", {
+                self.owner.request(Method::POST, &format!("{org}/resources/{nothing}/enrich"))
+            }),
+        ]
+    }
+
     /// Requests below HTTP, or against it.
     fn bytes(&self) -> Vec<(&'static str, Vec<u8>)> {
         let head = |line: &str| format!("{line} HTTP/1.1\r\nHost: x\r\nX-API-Key: {}\r\n", self.raw_admin);
@@ -164,6 +217,21 @@ impl Stage {
     }
 }
 
+async fn account_of(fixture: &Fixture, org: OrgId) -> CloudAccountId {
+    let new = NewCloudAccount {
+        id: CloudAccountId::new(),
+        org_id: org,
+        provider: Provider::Aws,
+        external_account_id: "123456789012",
+        display_name: "theirs",
+        credential_type: CredentialType::AccessKey,
+        credential: b"sealed",
+        default_region: "us-east-1",
+    };
+    let mut conn = fixture.db.pool.acquire().await.unwrap();
+    cloud_account::insert(&mut conn, &new).await.unwrap().id
+}
+
 #[tokio::test]
 async fn nothing_a_client_sends_is_our_fault() {
     let stage = Stage::set().await;
@@ -175,7 +243,9 @@ async fn nothing_a_client_sends_is_our_fault() {
         assert!(status < 500, "{what}: {status} {body}");
         requests += 1;
     };
-    for (what, request) in stage.bodies().into_iter().chain(stage.paths()).chain(stage.credentials()) {
+    for (what, request) in
+        stage.bodies().into_iter().chain(stage.paths()).chain(stage.credentials()).chain(stage.work())
+    {
         let answer = stage.fixture.api.send(request).await;
         if answer.status.is_client_error() && answer.header("content-type") == "application/problem+json" {
             assert_eq!(answer.body["request_id"], answer.header("x-request-id"), "{what}");
@@ -189,6 +259,8 @@ async fn nothing_a_client_sends_is_our_fault() {
     assert!(requests >= 40, "{requests} requests");
     insta::assert_snapshot!(table);
 
+    let jobs: i64 = sqlx::query_scalar("SELECT count(*) FROM job").fetch_one(&stage.fixture.db.pool).await.unwrap();
+    assert_eq!(jobs, 0, "nothing was enqueued");
     let changed: i64 =
         sqlx::query_scalar("SELECT count(*) FROM audit_event").fetch_one(&stage.fixture.db.pool).await.unwrap();
     assert_eq!(changed, 0, "nothing was changed");

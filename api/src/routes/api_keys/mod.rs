@@ -141,9 +141,8 @@ const fn unknown() -> Problem {
 /// Checks under the organisation's lock that its plan has room for one more key.
 async fn require_room(conn: &mut PgConnection, org: OrgId) -> Result<(), Problem> {
     let plan = db::org::lock(conn, org).await?.ok_or(Problem::not_found("organisation"))?;
-    let limit = plan::limits(plan).api_keys;
     let used = db::api_key::count_active(conn, org).await?;
-    PlanLimit::check("API keys", plan, limit, (used, 1))
+    PlanLimit::check("API keys", plan, plan::limits(plan).api_keys, (used, 1))
 }
 
 /// A key can do no more than whoever makes it, and the API never makes an owner; the command line on the server may.
