@@ -188,7 +188,7 @@ impl Stage {
             ("a scan that is none", self.get(&format!("{org}/scans/{nothing}"))),
             ("drift of a scan that is none", self.get(&format!("{org}/scans/{nothing}/drift"))),
             ("drift computed of it", self.owner.request(Method::POST, &format!("{org}/scans/{nothing}/drift/compute"))),
-            ("resources of a status nobody knows", self.get(&format!("{org}/resources?provider=mars"))),
+            ("resources of a provider nobody knows", self.get(&format!("{org}/resources?provider=mars"))),
             ("a resource that is none enriched", {
                 self.owner.request(Method::POST, &format!("{org}/resources/{nothing}/enrich"))
             }),
