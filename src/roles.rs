@@ -2,6 +2,7 @@
 
 use crate::config::{Database, Http, Listen, MissingKey, Oidc, Secrets, Storage, Work};
 use crate::shutdown::Shutdown;
+use crate::telemetry;
 use anyhow::{Context as _, Result};
 use api::auth::{Issuer, Tokens};
 use api::{App, Parts, Server};
@@ -88,7 +89,7 @@ pub async fn serve_api(settings: &ApiSettings, ground: &Ground, shutdown: &Shutd
         signals: ground.signals.clone(),
         artifacts: ground.artifacts.clone(),
         aws_principal: settings.http.aws_principal.clone(),
-        metrics: None,
+        metrics: Some(telemetry::metrics()?),
     });
     let soft = shutdown.soft();
     shutdown.spawn("api", async move { Ok(server.run(app, soft).await?) });

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking, in its helpers too")]
 
 mod admin;
+mod api;
 mod cli;
 mod cloud_faults;
 mod drift_fixtures;

@@ -9,7 +9,7 @@ use jobs::crypto::Keyring;
 use jobs::db;
 use jobs::domain::Role;
 use jobs::ids::OrgId;
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, decode_header, encode};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, encode};
 use serde::Serialize;
 use sqlx::PgConnection;
 
@@ -43,10 +43,7 @@ impl Key {
     }
 
     pub(super) fn verify(&self, token: &str) -> Result<Identity, Problem> {
-        let header = decode_header(token).map_err(|_| claims::malformed())?;
-        if header.alg != Algorithm::HS256 {
-            return Err(claims::algorithm_refused());
-        }
+        claims::header(token, &[Algorithm::HS256])?;
         let expected = Expected { issuer: ISSUER, audience: AUDIENCE };
         claims::verify(token, Algorithm::HS256, &self.0, expected)
     }

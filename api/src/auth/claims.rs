@@ -1,8 +1,11 @@
 //! The claims of a user token, and what each way of not holding is called.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::errors::ErrorKind;
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
+use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode, decode_header};
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::Identity;
 use crate::problem::Problem;
@@ -83,8 +86,30 @@ pub fn verify(
     })
 }
 
-/// The problem for a token that does not parse at all.
-pub fn malformed() -> Problem {
+/// The header of a token that says it is signed with one of these algorithms.
+///
+/// # Errors
+/// 401 for another algorithm, and for what has no header at all.
+pub fn header(token: &str, taken: &[Algorithm]) -> Result<Header, Problem> {
+    match decode_header(token) {
+        Ok(header) if taken.contains(&header.alg) => Ok(header),
+        Ok(_) => Err(algorithm_refused()),
+        // An algorithm that the library does not know, such as none, does not even parse.
+        Err(_) if names_algorithm(token) => Err(algorithm_refused()),
+        Err(_) => Err(malformed()),
+    }
+}
+
+fn names_algorithm(token: &str) -> bool {
+    token
+        .split('.')
+        .next()
+        .and_then(|header| URL_SAFE_NO_PAD.decode(header).ok())
+        .and_then(|json| serde_json::from_slice::<Value>(&json).ok())
+        .is_some_and(|header| header["alg"].is_string())
+}
+
+fn malformed() -> Problem {
     Problem::unauthenticated("token_malformed", "this is not a well-formed token")
 }
 

@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn broken_json_tells_where() {
-        for text in [&b""[..], b"{", b"{\"inner\":[]}x", b"\xff\xfe", b"{\"inner\":[],}", &b"[".repeat(10_000)] {
+        for text in [&b""[..], b"{", b"{\"inner\":[]}x", b"\xff\xfe", b"{\"inner\":[],}"] {
             let (class, field) = problem(text);
             assert_eq!((class.as_str(), field), ("malformed_json", None));
         }

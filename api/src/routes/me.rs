@@ -20,7 +20,7 @@ use crate::problem::Problem;
         "user": null,
         "api_key": {
             "id": "01890a5d-ac96-774b-bcce-b302099a8057",
-            "name": "ci",
+            "name": "ci-nightly",
             "environment": "live",
             "role": "member",
             "scopes": ["read", "write"]

@@ -23,7 +23,7 @@ use crate::request::Body;
 #[serde(deny_unknown_fields)]
 #[salvo(schema(
     name = "NewApiKey",
-    example = json!({"name": "ci", "scopes": ["read", "write"], "role": "member", "expires_in": "1m"})
+    example = json!({"name": "ci-nightly", "scopes": ["read", "write"], "role": "member", "expires_in": "1m"})
 ))]
 pub(super) struct NewApiKey {
     /// Name that people see, 3 to 128 characters.

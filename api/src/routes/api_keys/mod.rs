@@ -35,8 +35,8 @@ use crate::problem::{PlanLimit, Problem};
     name = "ApiKey",
     example = json!({
         "id": "01890a5d-ac96-774b-bcce-b302099a8057",
-        "name": "ci",
-        "description": "nightly scans",
+        "name": "ci-nightly",
+        "description": "scans at night",
         "environment": "live",
         "role": "member",
         "scopes": ["read", "write"],
@@ -141,9 +141,8 @@ const fn unknown() -> Problem {
 /// Checks under the organisation's lock that its plan has room for one more key.
 async fn require_room(conn: &mut PgConnection, org: OrgId) -> Result<(), Problem> {
     let plan = db::org::lock(conn, org).await?.ok_or(Problem::not_found("organisation"))?;
-    let limit = plan::limits(plan).api_keys;
     let used = db::api_key::count_active(conn, org).await?;
-    PlanLimit::check("API keys", plan, limit, (used, 1))
+    PlanLimit::check("API keys", plan, plan::limits(plan).api_keys, (used, 1))
 }
 
 /// A key can do no more than whoever makes it, and the API never makes an owner; the command line on the server may.

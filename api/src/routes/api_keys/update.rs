@@ -18,7 +18,7 @@ use crate::request::{Body, PathId};
 /// What shall change; what is left out stays.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[salvo(schema(name = "ApiKeyChange", example = json!({"name": "ci nightly", "role": "viewer"})))]
+#[salvo(schema(name = "ApiKeyChange", example = json!({"name": "ci-weekly", "role": "viewer"})))]
 pub(super) struct Change {
     /// 3 to 128 characters.
     name: Option<String>,

@@ -1,0 +1,18 @@
+//! The API, asked from outside: the real executable, a database of its own for each test, one file an endpoint.
+
+mod api_keys;
+mod document;
+mod fixture;
+mod hostile;
+mod idempotency;
+mod issuer;
+mod keys;
+mod me;
+mod orgs;
+mod pages;
+mod providers;
+mod rate_limits;
+mod service;
+mod snapshot;
+mod tokens;
+mod wire;
