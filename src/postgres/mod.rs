@@ -3,11 +3,11 @@
 //! `plumbline up` must work on a fresh machine with nothing but a Postgres package installed, so it keeps a cluster of its
 //! own in the data folder and runs it with the data folder's lifetime:
 //!
-//! - [`binaries`] finds the installed servers, newest first;
-//! - [`cluster`] initialises the cluster once, atomically (a folder is renamed into place when it is complete);
-//! - [`owner`] picks the unprivileged user that runs it when we are root, as Postgres refuses to run as root;
-//! - [`process`] starts programs as that user, even in folders which that user cannot reach;
-//! - [`server`] starts, shares, adopts and stops the server.
+//! - `binaries` finds the installed servers, newest first;
+//! - `cluster` initialises the cluster once, atomically (a folder is renamed into place when it is complete);
+//! - `owner` picks the unprivileged user that runs it when we are root, as Postgres refuses to run as root;
+//! - `process` starts programs as that user, even in folders which that user cannot reach;
+//! - `server` starts, shares, adopts and stops the server.
 //!
 //! Commands on one data folder share one server. Each holds a shared lock on `postgres.users.lock` while it uses it, and
 //! whoever leaves last stops it; `postgres.start.lock` serialises starting and stopping. Locks vanish with their process,

@@ -1,6 +1,6 @@
 //! A client for the API as a customer would write one.
 
-use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::Value;
 
@@ -17,6 +17,8 @@ pub struct Api {
 pub struct Answer {
     /// The status.
     pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
     /// The body; null where it is empty, a string where it is not JSON.
     pub body: Value,
 }
@@ -53,16 +55,27 @@ impl Api {
     pub async fn send(&self, request: RequestBuilder) -> Answer {
         let response = request.send().await.expect("an answer");
         let status = response.status();
+        let headers = response.headers().clone();
         let bytes = response.bytes().await.expect("a body");
         let text = || Value::String(String::from_utf8_lossy(&bytes).into_owned());
         let body =
             if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap_or_else(|_| text()) };
-        Answer { status, body }
+        Answer { status, headers, body }
     }
 
     /// GET.
     pub async fn get(&self, path: &str) -> Answer {
         self.send(self.request(Method::GET, path)).await
+    }
+
+    /// POST of a body as JSON.
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send(self.request(Method::POST, path).json(body)).await
+    }
+
+    /// DELETE.
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.send(self.request(Method::DELETE, path)).await
     }
 }
 
@@ -72,5 +85,10 @@ impl Answer {
     pub fn expect(self, status: u16) -> Value {
         assert_eq!(self.status.as_u16(), status, "{}", self.body);
         self.body
+    }
+
+    /// A header's text; empty where it is missing.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().expect("a header in ASCII"))
     }
 }
