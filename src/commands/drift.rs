@@ -123,8 +123,9 @@ fn parse_live(file: &Path, batches: &SyncSender<Vec<LiveResource>>) -> Result<()
         if line.trim_ascii().is_empty() {
             continue;
         }
-        let live = serde_json::from_slice(&line)
-            .with_context(|| format!("{}, line {number}: not a live resource; it needs \"type\", \"id\" and \"region\"", file.display()))?;
+        let live = serde_json::from_slice(&line).with_context(|| {
+            format!("{}, line {number}: not a live resource; it needs \"type\", \"id\" and \"region\"", file.display())
+        })?;
         batch.push(live);
         if batch.len() == BATCH && batches.send(std::mem::replace(&mut batch, Vec::with_capacity(BATCH))).is_err() {
             // The other side failed and says why itself.

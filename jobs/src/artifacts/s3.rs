@@ -10,6 +10,7 @@ use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use bytes::{Bytes, BytesMut};
 use futures::stream::{Stream, StreamExt};
 use tokio_util::io::ReaderStream;
+use uuid::Uuid;
 
 use super::{Body, Error, Key};
 
@@ -17,6 +18,8 @@ use super::{Body, Error, Key};
 const PART: usize = 8 << 20;
 /// Bytes read at a time.
 const READ: usize = 64 << 10;
+/// Metadata of an object that was sent in parts: which upload made it.
+const UPLOAD: &str = "plumbline-upload";
 
 /// A bucket, and the prefix of all keys in it.
 #[derive(Debug, Clone)]
@@ -24,6 +27,14 @@ pub struct S3 {
     client: Client,
     bucket: String,
     prefix: String,
+}
+
+/// An object on its way in parts.
+struct Upload<'a> {
+    /// The bucket's id of it, gone once it is complete.
+    id: &'a str,
+    /// Ours, which stays with the object.
+    mark: &'a str,
 }
 
 impl S3 {
@@ -62,19 +73,20 @@ impl S3 {
                 .map_err(|error| refused(key, error))?;
             return Ok(length);
         }
+        let mark = Uuid::new_v4().to_string();
         let upload = self
             .client
             .create_multipart_upload()
             .bucket(&self.bucket)
             .key(self.object(key))
+            .metadata(UPLOAD, &mark)
             .send()
             .await
             .map_err(|error| refused(key, error))?;
-        let upload = upload.upload_id.ok_or_else(|| no_answer(key, "an upload id"))?;
-        let sent = self.put_parts(key, &upload, first, &mut body).await;
+        let id = upload.upload_id.ok_or_else(|| no_answer(key, "an upload id"))?;
+        let sent = self.put_parts(key, &Upload { id: &id, mark: &mark }, first, &mut body).await;
         if sent.is_err() {
-            let abort =
-                self.client.abort_multipart_upload().bucket(&self.bucket).key(self.object(key)).upload_id(&upload);
+            let abort = self.client.abort_multipart_upload().bucket(&self.bucket).key(self.object(key)).upload_id(&id);
             if let Err(error) = abort.send().await {
                 tracing::warn!(key = key.as_str(), error = %DisplayErrorContext(error), "upload not aborted");
             }
@@ -82,7 +94,7 @@ impl S3 {
         sent
     }
 
-    async fn put_parts<B>(&self, key: &Key, upload: &str, first: Bytes, body: &mut B) -> Result<u64, Error>
+    async fn put_parts<B>(&self, key: &Key, upload: &Upload<'_>, first: Bytes, body: &mut B) -> Result<u64, Error>
     where
         B: Stream<Item = io::Result<Bytes>> + Send + Unpin,
     {
@@ -97,7 +109,7 @@ impl S3 {
                 .upload_part()
                 .bucket(&self.bucket)
                 .key(self.object(key))
-                .upload_id(upload)
+                .upload_id(upload.id)
                 .part_number(number)
                 .body(ByteStream::from(part))
                 .send()
@@ -109,16 +121,26 @@ impl S3 {
             }
             part = next_part(body).await?;
         }
-        self.client
+        let completed = self
+            .client
             .complete_multipart_upload()
             .bucket(&self.bucket)
             .key(self.object(key))
-            .upload_id(upload)
+            .upload_id(upload.id)
             .multipart_upload(CompletedMultipartUpload::builder().set_parts(Some(parts)).build())
             .send()
-            .await
-            .map_err(|error| refused(key, error))?;
-        Ok(total)
+            .await;
+        match completed {
+            Err(error) if !self.is_there(key, upload).await => Err(refused(key, error)),
+            _ => Ok(total),
+        }
+    }
+
+    /// Whether this upload has become its object after all. An answer that gets lost, or that cannot be read, says nothing about
+    /// what the bucket has done; and asked again, it no longer knows the upload.
+    async fn is_there(&self, key: &Key, upload: &Upload<'_>) -> bool {
+        let object = self.client.head_object().bucket(&self.bucket).key(self.object(key)).send().await;
+        object.is_ok_and(|object| object.metadata.is_some_and(|all| all.get(UPLOAD).is_some_and(|m| m == upload.mark)))
     }
 
     pub(super) async fn get(&self, key: &Key) -> Result<Body, Error> {

@@ -217,7 +217,7 @@ impl Stage {
             ("a header of 1 MB", format!("{get}X-A: {}\r\n\r\n", "a".repeat(1 << 20)).into_bytes()),
             (
                 "a chunk that lies",
-                format!("{get}Transfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n").into_bytes(),
+                format!("{post}Transfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n").into_bytes(),
             ),
         ]
     }

@@ -29,8 +29,8 @@ use workers::handlers;
 use workers::runtime::{Runtime, Shutdown};
 use workers::services::Services;
 
-use crate::support::TestDb;
 use crate::support::process::MASTER_KEY;
+use crate::support::{TestDb, eventually};
 
 /// How long a job may take on a machine that compiles at the same time.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -145,7 +145,8 @@ impl World {
     }
 
     pub async fn conn(&self) -> PoolConnection<Postgres> {
-        self.pool.acquire().await.expect("a connection")
+        // Some of these tests crash the database, and the first connections to a new one may still be refused.
+        eventually("a connection", async || self.pool.acquire().await.ok()).await
     }
 
     /// Enqueues a job and keeps its outcome for [`World::outcome`].
@@ -197,7 +198,7 @@ impl World {
     /// Waits for the end of a scan and of its drift.
     pub async fn ended(&self, id: ScanId) -> ScanRun {
         let is_over = |status: RunStatus| matches!(status, RunStatus::Done | RunStatus::Error);
-        crate::support::eventually("the scan and its drift end", async || {
+        eventually("the scan and its drift end", async || {
             let run = self.run_of(id).await;
             let drift_over = run.status == RunStatus::Error || run.drift_status.is_some_and(is_over);
             (is_over(run.status) && drift_over).then_some(run)

@@ -45,6 +45,27 @@ impl<R: Read> Read for Watched<R> {
     }
 }
 
+/// gzip, decompressed. The decoder reads the header as soon as it exists, so it is made by the first read, on a thread that
+/// may block.
+enum Gunzip<R: Read> {
+    Unread(Option<R>),
+    Open(MultiGzDecoder<R>),
+}
+
+impl<R: Read> Read for Gunzip<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if let Self::Unread(source) = self
+            && let Some(source) = source.take()
+        {
+            *self = Self::Open(MultiGzDecoder::new(source));
+        }
+        match self {
+            Self::Open(decoder) => decoder.read(buffer),
+            Self::Unread(_) => Ok(0),
+        }
+    }
+}
+
 /// Plain bytes for a blocking reader, and what an error of theirs means.
 pub(super) struct Plain {
     reader: Box<dyn Read + Send>,
@@ -88,7 +109,8 @@ impl Plain {
             inner: Read::chain(io::Cursor::new(start), Blocking { bytes, runtime: Handle::current() }),
             broke: Arc::clone(&broke),
         };
-        let reader: Box<dyn Read + Send> = if is_gzip { Box::new(MultiGzDecoder::new(whole)) } else { Box::new(whole) };
+        let reader: Box<dyn Read + Send> =
+            if is_gzip { Box::new(Gunzip::Unread(Some(whole))) } else { Box::new(whole) };
         Ok(Self { reader, broke, is_gzip })
     }
 
