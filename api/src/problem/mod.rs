@@ -15,7 +15,7 @@
 //! - Anything else is ours: [`Problem::Internal`], 500. Its cause is logged with the request's id and never told.
 //!
 //! The database is the last word on uniqueness: `?` on a query turns a broken constraint into the field it is about (see
-//! [`database`]). A caller can rely on status and `error_class`; `error` and `detail` are for people and may change.
+//! `database`). A caller can rely on status and `error_class`; `error` and `detail` are for people and may change.
 
 mod body;
 mod database;

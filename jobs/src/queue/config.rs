@@ -8,7 +8,7 @@ pub struct Config {
     /// Jobs of one queue that run at once in this process.
     pub concurrency: usize,
     /// The most jobs claimed ahead of free slots. How many really are follows the rate at which jobs finish
-    /// ([`AHEAD`]), so that slow jobs are left to whoever is free.
+    /// (`AHEAD`), so that slow jobs are left to whoever is free.
     pub max_ahead: usize,
     /// Between two heartbeats.
     pub beat_every: Duration,

@@ -9,6 +9,7 @@ mod story;
 
 use anyhow::{Context as _, Result, bail};
 use backstage::{Double, Platform, Scratch};
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -21,7 +22,7 @@ use tokio::signal::unix::{SignalKind, signal};
     after_help = "Example:\n  make demo                # installs what it needs first\n  plumbline demo --once    # ends by itself; exit status 0 if every step held"
 )]
 pub struct Args {
-    /// End after the drift was shown, and clean up, instead of serving on.
+    /// End after the drift was shown, and clean up, instead of serving on. Always so where standard output is no terminal.
     #[arg(long)]
     once: bool,
     /// Folder with the recordings.
@@ -116,7 +117,7 @@ async fn play(args: &Args, scratch: &Scratch, stage: &mut Stage) -> Result<()> {
         bail!("no drift was found, although the recorded account was changed");
     }
     say(&format!("from nothing to the drift of a whole account in {:.1} s", start.elapsed().as_secs_f64()));
-    if args.once {
+    if args.once || !std::io::stdout().is_terminal() {
         return Ok(());
     }
     say("it goes on serving; stop it with Ctrl-C. Look around:");

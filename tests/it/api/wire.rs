@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 /// Longer than the server waits for a head or a body.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Sends bytes as they are; the answer's status and body. Status 0 is a connection that was closed without a word.
 pub async fn exchange(address: &str, bytes: &[u8]) -> (u16, Value) {

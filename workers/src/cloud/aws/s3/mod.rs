@@ -1,7 +1,7 @@
 //! Readers of S3: buckets, and each setting that Terraform keeps in a resource of its own.
 //!
 //! One listing names the buckets of all regions; those of the scanned regions are then asked, each in its own region,
-//! for one setting after another. A setting is one small file with one call; [`SETTINGS`] lists them. What one bucket
+//! for one setting after another. A setting is one small file with one call; `SETTINGS` lists them. What one bucket
 //! refuses is gathered and reported by name, and costs no other bucket anything.
 
 mod acl;
