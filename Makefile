@@ -21,6 +21,11 @@ demo: setup ## A drifted AWS account before your eyes
 test: setup ## Every test, on a Postgres of their own
 	@scripts/test.sh
 
+.PHONY: bench
+bench: ## Measure drift of a large account, with a release build (docs/benchmarks.md has the numbers)
+	cargo build --release --bin plumbline
+	python3 scripts/bench.py "$${CARGO_TARGET_DIR:-target}/release/plumbline"
+
 .PHONY: lint
 lint: ## Formatting, clippy, documentation, dependencies
 	@scripts/setup.sh compiler lint

@@ -1,8 +1,9 @@
 //! What every request shares: pool, keys, who vouches for people, limits.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use bytes::Bytes;
 use jobs::artifacts;
 use jobs::crypto::Keyring;
 use jobs::queue::Signals;
@@ -11,6 +12,7 @@ use tokio::sync::Semaphore;
 
 use crate::auth::Tokens;
 use crate::limits::Addresses;
+use crate::openapi;
 use crate::problem::Problem;
 
 /// Requests that are worked on at a time; one more is told 503 at once instead of waiting without a bound.
@@ -31,6 +33,8 @@ pub struct Parts {
     pub signals: Signals,
     /// Where uploaded states go.
     pub artifacts: artifacts::Store,
+    /// How the world calls this API, such as `https://plumbline.example.com`.
+    pub public_url: String,
     /// ARN of the AWS principal that assumes customers' roles, for the trust policy they are told to make.
     pub aws_principal: String,
     /// What `/metrics` answers; `None` answers 404.
@@ -47,6 +51,8 @@ struct Inner {
     tokens: Tokens,
     signals: Signals,
     artifacts: artifacts::Store,
+    public_url: String,
+    document: OnceLock<Bytes>,
     aws_principal: String,
     metrics: Option<RenderMetrics>,
     addresses: Addresses,
@@ -69,6 +75,8 @@ impl App {
             tokens: parts.tokens,
             signals: parts.signals,
             artifacts: parts.artifacts,
+            public_url: parts.public_url,
+            document: OnceLock::new(),
             aws_principal: parts.aws_principal,
             metrics: parts.metrics,
             addresses: Addresses::default(),
@@ -118,6 +126,15 @@ impl App {
     #[must_use]
     pub fn aws_principal(&self) -> &str {
         &self.0.aws_principal
+    }
+
+    /// The OpenAPI document, made when somebody asks first.
+    pub(crate) fn document(&self) -> Result<Bytes, serde_json::Error> {
+        if let Some(made) = self.0.document.get() {
+            return Ok(made.clone());
+        }
+        let made = Bytes::from(openapi::served(&self.0.public_url)?);
+        Ok(self.0.document.get_or_init(|| made).clone())
     }
 
     pub(crate) fn metrics(&self) -> Option<String> {

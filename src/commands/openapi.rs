@@ -11,8 +11,6 @@ pub struct Args {}
 
 /// Prints the document.
 pub fn run(_: &Args) -> Result<ExitCode> {
-    let mut out = std::io::stdout().lock();
-    serde_json::to_writer_pretty(&mut out, &api::openapi::document())?;
-    writeln!(out)?;
+    std::io::stdout().lock().write_all(api::openapi::json()?.as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }

@@ -17,7 +17,7 @@ pub struct Http {
     )]
     pub listen: SocketAddr,
 
-    /// How the world calls this API, for links and for the built-in issuer; by default the address it serves on.
+    /// How the world calls this API, for its document; by default the address it serves on.
     #[arg(long, env = "PLUMBLINE_PUBLIC_URL", value_name = "URL", hide_env_values = true)]
     public_url: Option<String>,
 

@@ -5,17 +5,17 @@
 
 mod docs;
 
-use std::sync::LazyLock;
-
 use salvo::handler;
 use salvo::http::ResBody;
 use salvo::http::header::{self, HeaderValue};
 use salvo::oapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme};
-use salvo::oapi::{Info, License, OpenApi, Operation, PathItemType, RefOr, SecurityScheme, Tag};
-use salvo::prelude::{Response, Router};
+use salvo::oapi::{Info, License, OpenApi, Operation, PathItemType, RefOr, SecurityScheme, Server, Tag};
+use salvo::prelude::{Depot, Response, Router};
 use serde_json::json;
 
 use crate::access::{API_KEY, USER_TOKEN};
+use crate::context;
+use crate::problem::Problem;
 use crate::routes;
 
 const DESCRIPTION: &str = "Plumbline tells where clouds no longer match their Terraform.\n\n\
@@ -83,12 +83,13 @@ pub fn json() -> Result<String, serde_json::Error> {
     document().to_pretty_json().map(|text| text + "\n")
 }
 
-static SERVED: LazyLock<String> = LazyLock::new(|| {
-    json().unwrap_or_else(|error| {
-        tracing::error!(%error, "openapi document cannot be written");
-        "{}".to_owned()
-    })
-});
+/// The document as an installation serves it: with its own address.
+///
+/// # Errors
+/// When it cannot be written as JSON.
+pub(crate) fn served(public_url: &str) -> Result<String, serde_json::Error> {
+    document().servers([Server::new(public_url)]).to_json()
+}
 
 /// `/api/v2/openapi.json`, `/api/v2/docs`, and the shorter ways to them.
 pub(crate) fn router() -> Router {
@@ -99,11 +100,13 @@ pub(crate) fn router() -> Router {
 }
 
 #[handler]
-fn serve(res: &mut Response) {
+fn serve(depot: &mut Depot, res: &mut Response) -> Result<(), Problem> {
+    let document = context::of(depot)?.app.document().map_err(Problem::internal)?;
     let headers = res.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"));
-    res.replace_body(ResBody::Once(SERVED.as_bytes().into()));
+    res.replace_body(ResBody::Once(document));
+    Ok(())
 }
 
 #[handler]

@@ -13,7 +13,9 @@ async fn the_served_document_is_the_committed_one() {
     let built = api::openapi::json().unwrap();
     assert!(built == committed, "renew it with: plumbline openapi > docs/openapi.json");
     let fixture = Fixture::new().await;
-    let served = fixture.api.get("/api/v2/openapi.json").await.expect(200);
+    let mut served = fixture.api.get("/api/v2/openapi.json").await.expect(200);
+    let servers = served.as_object_mut().unwrap().remove("servers").unwrap();
+    assert_eq!(servers[0]["url"], format!("http://{}", fixture.address), "it names the address that it is served at");
     assert_eq!(served, serde_json::from_str::<Value>(committed).unwrap());
     assert_eq!(fixture.api.get("/openapi.json").await.header("location"), "/api/v2/openapi.json");
 }
