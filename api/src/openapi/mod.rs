@@ -6,16 +6,16 @@
 mod docs;
 
 use salvo::handler;
-use salvo::http::ResBody;
 use salvo::http::header::{self, HeaderValue};
+use salvo::http::{ResBody, StatusCode};
 use salvo::oapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme};
-use salvo::oapi::{Info, License, OpenApi, Operation, PathItemType, RefOr, SecurityScheme, Server, Tag};
+use salvo::oapi::{Components, Info, License, OpenApi, Operation, PathItemType, RefOr, SecurityScheme, Server, Tag};
 use salvo::prelude::{Depot, Response, Router};
 use serde_json::json;
 
 use crate::access::{API_KEY, USER_TOKEN};
 use crate::context;
-use crate::problem::Problem;
+use crate::problem::{self, Problem};
 use crate::routes;
 
 const DESCRIPTION: &str = "Plumbline tells where clouds no longer match their Terraform.\n\n\
@@ -57,6 +57,7 @@ pub fn document() -> OpenApi {
     for item in document.paths.values_mut() {
         for (method, operation) in item.operations.iter_mut() {
             describe_success(operation);
+            describe_problems(&mut document.components, operation);
             if let Some(permission) = operation.extensions.get_mut("x-permission") {
                 let reads = matches!(method, PathItemType::Get | PathItemType::Head);
                 permission["scope"] = json!(if reads { "read" } else { "write" });
@@ -72,6 +73,18 @@ fn describe_success(operation: &mut Operation) {
         && response.description == "Response with json format data"
     {
         "Success".clone_into(&mut response.description);
+    }
+}
+
+/// Endpoints name the problems of their own by status and reason; what a problem looks like is the same everywhere.
+fn describe_problems(components: &mut Components, operation: &mut Operation) {
+    for (status, response) in operation.responses.iter_mut() {
+        let status = status.parse().ok().filter(|status: &StatusCode| !status.is_success() && !status.is_redirection());
+        if let (Some(status), RefOr::Type(response)) = (status, response)
+            && response.contents.is_empty()
+        {
+            *response = problem::response(components, &response.description, status);
+        }
     }
 }
 

@@ -140,10 +140,12 @@ pub enum Problem {
         message: String,
     },
     /// 413: the body is too large.
-    #[error("the body is larger than the {limit} bytes that are taken here")]
+    #[error("the {} is larger than the {limit} bytes that are taken here", field.unwrap_or("body"))]
     TooLarge {
         /// Most bytes.
         limit: usize,
+        /// What the operation calls the body, if it has a name for it.
+        field: Option<&'static str>,
     },
     /// 415: the body is not of a type that is understood.
     #[error("{message}")]
@@ -311,6 +313,9 @@ impl Problem {
             Self::BadRequest { fields, .. } | Self::Unprocessable { fields, .. } => fields.clone(),
             Self::Conflict { field: Some(field), message, .. } => {
                 vec![FieldError { field: (*field).to_owned(), message: message.clone() }]
+            }
+            Self::TooLarge { field: Some(field), .. } => {
+                vec![FieldError { field: (*field).to_owned(), message: self.to_string() }]
             }
             _ => Vec::new(),
         }

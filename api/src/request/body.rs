@@ -13,14 +13,15 @@ use salvo::prelude::{Depot, Request};
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
+use super::words::{self, Wrong};
 use crate::problem::{self, FieldError, Problem};
 
 /// Most bytes of a body where a route does not say otherwise.
 pub const DEFAULT_BODY_LIMIT: usize = 64 * 1024;
 
 /// Most bytes that are read only to be thrown away, and for how long.
-const DISCARDED: usize = 16 << 20;
-const DISCARDING: Duration = Duration::from_secs(2);
+const DISCARDED: usize = 512 << 20;
+const DISCARDING: Duration = Duration::from_secs(3);
 
 /// A JSON body of at most `LIMIT` bytes. What does not parse, does not fit `T` or has fields that `T` does not know is 400
 /// with the field's path; what fits but is not valid is for the handler to say (422).
@@ -48,15 +49,13 @@ impl<'ex, T: DeserializeOwned + Send, const LIMIT: usize> Extractible<'ex> for B
 /// # Errors
 /// 413 past `limit`, 400 where the body ends early or its framing is broken.
 pub async fn read_body(req: &mut Request, limit: usize) -> Result<Bytes, Problem> {
-    let announced =
-        req.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > limit as u64) {
+    if content_length(req).is_some_and(|length| length > limit as u64) {
         discard(req).await;
-        return Err(Problem::TooLarge { limit });
+        return Err(Problem::TooLarge { limit, field: None });
     }
     match req.payload_with_max_size(limit).await {
         Ok(bytes) => Ok(bytes.clone()),
-        Err(ParseError::PayloadTooLarge) => Err(Problem::TooLarge { limit }),
+        Err(ParseError::PayloadTooLarge) => Err(Problem::TooLarge { limit, field: None }),
         Err(error) => {
             tracing::debug!(%error, "body could not be read");
             Err(Problem::bad_request("unreadable_body", "the body ended early or took too long to arrive"))
@@ -64,17 +63,18 @@ pub async fn read_body(req: &mut Request, limit: usize) -> Result<Bytes, Problem
     }
 }
 
-/// The body as it arrives, for what is too large to hold. The caller counts its bytes.
+/// The body as it arrives, for what is too large to hold. The caller counts its bytes; `field` is what it calls the body.
 ///
 /// # Errors
-/// 413 where the announced length is past `limit`, 400 where there is no body.
-pub fn stream_body(
+/// 413 where the announced length is past `limit`.
+pub async fn stream_body(
     req: &mut Request,
     limit: usize,
+    field: &'static str,
 ) -> Result<impl Stream<Item = io::Result<Bytes>> + Send + use<>, Problem> {
-    let announced = content_length(req);
-    if announced.is_some_and(|length| length > limit as u64) {
-        return Err(Problem::TooLarge { limit });
+    if content_length(req).is_some_and(|length| length > limit as u64) {
+        discard(req).await;
+        return Err(Problem::TooLarge { limit, field: Some(field) });
     }
     // Trailers are no data.
     let data = req.take_body().try_filter_map(|frame| future::ready(Ok(frame.into_data().ok())));
@@ -143,14 +143,17 @@ fn refused(path: &str, error: &serde_json::Error) -> Problem {
     if error.classify() != Category::Data {
         return Problem::bad_request("malformed_json", format!("the body is not valid JSON: {error}"));
     }
-    let message = error.to_string();
-    if path == "." {
-        return Problem::bad_request("invalid_body", message);
-    }
+    let Wrong { member, message } = words::of(&error.to_string());
+    let field = match (path, member) {
+        (".", None) => return Problem::bad_request("invalid_body", format!("the body {message}")),
+        (".", Some(member)) => member,
+        (path, Some(member)) if path.rsplit('.').next() != Some(&*member) => format!("{path}.{member}"),
+        (path, _) => path.to_owned(),
+    };
     Problem::BadRequest {
         class: "invalid_body",
-        message: format!("{path}: {message}"),
-        fields: vec![FieldError { field: path.to_owned(), message }],
+        message: format!("{field}: {message}"),
+        fields: vec![FieldError { field, message }],
     }
 }
 
@@ -218,6 +221,12 @@ mod tests {
     fn an_unknown_field_names_itself() {
         let (class, field) = problem(br#"{"inner":[],"extra":1}"#);
         assert_eq!((class.as_str(), field.as_deref()), ("invalid_body", Some("extra")));
+    }
+
+    #[test]
+    fn a_field_that_is_missing_names_itself() {
+        assert_eq!(problem(b"{}"), ("invalid_body".to_owned(), Some("inner".to_owned())));
+        assert_eq!(problem(br#"{"inner":[{}]}"#), ("invalid_body".to_owned(), Some("inner[0].count".to_owned())));
     }
 
     #[test]

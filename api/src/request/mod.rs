@@ -6,6 +6,7 @@
 mod body;
 mod page;
 pub(crate) mod path;
+mod words;
 
 pub use body::{Body, DEFAULT_BODY_LIMIT, field_id, read_body, stream_body};
 pub use page::{Filter, Only, Page, Parameter, Query};

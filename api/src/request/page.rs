@@ -30,6 +30,16 @@ impl Query<'_> {
         }
     }
 
+    /// An id; `None` where it is absent.
+    ///
+    /// # Errors
+    /// 400 where it is given more than once or is no UUID.
+    pub fn id<T: FromStr>(&self, name: &str) -> Result<Option<T>, Problem> {
+        self.text(name)?
+            .map(|text| text.parse().map_err(|_| Problem::bad_parameter(name, "is not an id: a UUID is expected")))
+            .transpose()
+    }
+
     /// A parameter's value; `None` where it is absent.
     ///
     /// # Errors
@@ -54,6 +64,8 @@ pub struct Parameter {
     pub description: &'static str,
     /// The words it takes; empty for any text.
     pub words: &'static [&'static str],
+    /// Whether the operation needs it.
+    pub required: bool,
 }
 
 /// What a list can be narrowed by.
@@ -177,7 +189,7 @@ fn describe(operation: &mut Operation, parameters: &[Parameter]) {
         operation.parameters.insert(
             oapi::Parameter::new(parameter.name)
                 .location(ParameterIn::Query)
-                .required(false)
+                .required(parameter.required)
                 .description(parameter.description)
                 .schema(schema),
         );

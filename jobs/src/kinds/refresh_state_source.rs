@@ -12,10 +12,9 @@ use crate::retry::Backoff;
 
 /// Reads a state source anew. A request waits for it: its outcome is a [`Refreshed`].
 ///
-/// Failure classes: `not_found` (no such source), `upload_required` (kind upload without an artifact), `kind_unsupported`;
-/// of the state, with the field `state` in the details: `state_not_json`, `state_truncated`, `state_encrypted`,
-/// `state_version_unsupported`, `state_too_large`, `state_compression`, `state_malformed`; of the backend:
-/// `state_missing`, `backend_denied`, `backend_credentials`, `backend_throttled`, `backend_unreachable`, `backend_failed`.
+/// Failure classes: `not_found` (no such source), `upload_required` (kind upload without an artifact), `kind_unsupported`,
+/// `config_invalid`; of the state, with the field `state` in the details: [`STATE_FAULTS`]; of the place where it lives:
+/// [`BACKEND_FAULTS`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefreshStateSource {
     /// The organisation.
@@ -41,6 +40,31 @@ pub struct Refreshed {
     /// The snapshot that holds it.
     pub snapshot_id: StateSnapshotId,
 }
+
+/// Failure classes of a state that is at fault itself.
+pub const STATE_FAULTS: [&str; 8] = [
+    "state_empty",
+    "state_not_json",
+    "state_truncated",
+    "state_encrypted",
+    "state_version_unsupported",
+    "state_too_large",
+    "state_compression",
+    "state_malformed",
+];
+
+/// Failure classes of the place where a state lives, and of its bytes on their way.
+pub const BACKEND_FAULTS: [&str; 9] = [
+    "state_missing",
+    "state_changed",
+    "state_unreadable",
+    "artifact_unavailable",
+    "backend_denied",
+    "backend_credentials",
+    "backend_throttled",
+    "backend_unreachable",
+    "backend_failed",
+];
 
 impl Job for RefreshStateSource {
     const KIND: &'static str = "refresh_state_source";

@@ -40,6 +40,9 @@ fn every_operation_says_who_may_call_it_and_what_it_answers() {
                     assert!(responses.contains_key(status), "{id}: {status}");
                 }
             }
+            for (status, response) in responses.iter().filter(|(status, _)| status.as_str() >= "400") {
+                assert!(response["content"]["application/problem+json"]["schema"].is_object(), "{id}: {status}");
+            }
             if method == "post" && responses.contains_key("201") {
                 let parameters = operation["parameters"].as_array().unwrap();
                 assert!(parameters.iter().any(|one| one["name"] == "Idempotency-Key"), "{id}: Idempotency-Key");

@@ -136,3 +136,30 @@ impl From<IngestError> for JobError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use drift::sensitive::SensitiveKey;
+    use drift::state::{Limits, read};
+    use jobs::kinds::refresh_state_source::{BACKEND_FAULTS, STATE_FAULTS};
+    use std::ops::ControlFlow;
+
+    use super::*;
+
+    #[test]
+    fn whoever_waits_knows_each_class() {
+        let limits = Limits { max_bytes: 90, ..Limits::default() };
+        for bytes in ["", " \n", "x", "{", "{}", "[]", r#"{"version":3}"#, r#"{"version":9}"#, &"[".repeat(100)] {
+            let parsed = read(bytes.as_bytes(), &limits, &SensitiveKey::new([0; 32]), |_| ControlFlow::Continue(()));
+            let error = IngestError::refused(&parsed.unwrap_err());
+            assert!(STATE_FAULTS.contains(&error.class()), "{bytes}: {error}");
+        }
+        for kind in [io::ErrorKind::UnexpectedEof, io::ErrorKind::InvalidInput] {
+            assert!(STATE_FAULTS.contains(&IngestError::compression(&kind.into()).class()));
+        }
+        for error in [StateError::Stopped, StateError::Io(io::ErrorKind::Other.into())] {
+            assert!(BACKEND_FAULTS.contains(&IngestError::refused(&error).class()));
+        }
+        assert!(BACKEND_FAULTS.contains(&IngestError::broken_off(&io::ErrorKind::Other.into()).class()));
+    }
+}

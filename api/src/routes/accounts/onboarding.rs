@@ -34,7 +34,7 @@ pub(super) struct Which(Provider);
 
 impl Filter for Which {
     const PARAMETERS: &'static [Parameter] =
-        &[Parameter { name: "provider", description: "The cloud; required.", words: &["aws", "azure", "gcp"] }];
+        &[Parameter { name: "provider", description: "The cloud.", words: &["aws", "azure", "gcp"], required: true }];
 
     fn parse(query: Query<'_>) -> Result<Self, Problem> {
         query
@@ -47,7 +47,11 @@ impl Filter for Which {
 /// Ready-made trust policy and grants for one cloud
 ///
 /// Apply them in your cloud, then register the account. The external id is the organisation's id.
-#[endpoint(operation_id = "get_cloud_onboarding_info", tags("accounts"))]
+#[endpoint(
+    operation_id = "get_cloud_onboarding_info",
+    tags("accounts"),
+    responses((status_code = 422, description = "Accounts of this cloud cannot be scanned"))
+)]
 pub(super) async fn get_cloud_onboarding_info(
     tenant: Tenant<Viewer>,
     which: Only<Which>,

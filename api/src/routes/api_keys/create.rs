@@ -48,7 +48,7 @@ pub(super) struct NewApiKey {
 
 /// The contract's time limits.
 #[derive(Clone, Copy, Debug, Deserialize)]
-enum Lifetime {
+pub(super) enum Lifetime {
     #[serde(rename = "8h")]
     EightHours,
     #[serde(rename = "24h")]
@@ -68,6 +68,15 @@ impl Lifetime {
             Self::Week => TimeDelta::days(7),
             Self::Month => TimeDelta::days(30),
         }
+    }
+
+    /// The contract's word for how long a key works; `custom` for what is none of its time limits. Between the API's clock and
+    /// the database's may lie some seconds.
+    pub(super) fn name_of(length: TimeDelta) -> &'static str {
+        [("8h", Self::EightHours), ("24h", Self::Day), ("1w", Self::Week), ("1m", Self::Month)]
+            .into_iter()
+            .find(|(_, limit)| (length - limit.length()).abs() < TimeDelta::minutes(1))
+            .map_or("custom", |(name, _)| name)
     }
 }
 
@@ -193,6 +202,13 @@ mod tests {
                 other => panic!("{body}: {:?}", other.err()),
             }
         }
+    }
+
+    #[test]
+    fn a_time_limit_keeps_its_name() {
+        let week = Lifetime::Week.length();
+        assert_eq!(Lifetime::name_of(week - TimeDelta::milliseconds(7)), "1w");
+        assert_eq!(Lifetime::name_of(week - TimeDelta::hours(1)), "custom");
     }
 
     #[test]

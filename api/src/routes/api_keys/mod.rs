@@ -78,7 +78,9 @@ struct ApiKey {
     rotated_from: Option<Uuid>,
     /// Until when it works after it was rotated.
     grace_ends_at: Option<DateTime<Utc>>,
-    /// Time limit; null is none.
+    /// 8h, 24h, 1w, 1m (30 days) or custom; null is none.
+    time_limit: Option<&'static str>,
+    /// When the time limit is over.
     expires_at: Option<DateTime<Utc>>,
     /// When it was revoked.
     revoked_at: Option<DateTime<Utc>>,
@@ -111,6 +113,7 @@ impl From<db::api_key::ApiKey> for ApiKey {
             is_active: key.status == ApiKeyStatus::Active,
             rotated_from: key.rotated_from.map(ApiKeyId::uuid),
             grace_ends_at: key.grace_ends_at,
+            time_limit: key.expires_at.map(|end| create::Lifetime::name_of(end - key.created_at)),
             expires_at: key.expires_at,
             revoked_at: key.revoked_at,
             last_used_at: key.last_used_at,

@@ -34,13 +34,18 @@ const REFUSALS: &[(&str, Kind)] = &[
 #[endpoint(
     operation_id = "enrich_resource",
     tags("accounts"),
-    responses((status_code = 202, description = "Still being read; poll the resource at `Location`", body = Resource))
+    responses(
+        (status_code = 202, description = "Still being read; poll the resource at `Location`", body = Resource),
+        (status_code = 409, description = "An operator cancelled the job"),
+        (status_code = 422, description = "The cloud refused this resource; `error` says why"),
+        (status_code = 502, description = "The cloud cannot be reached"),
+    )
 )]
 pub(super) async fn enrich_resource(
     tenant: Tenant<Admin>,
-    resrc_id: PathId<LiveResourceId>,
+    resource_id: PathId<LiveResourceId>,
 ) -> Result<Done<Resource>, Problem> {
-    let id = resrc_id.0;
+    let id = resource_id.0;
     let mut conn = tenant.app.pool().acquire().await?;
     let row = live_resource::get(&mut conn, tenant.org, id).await?.ok_or(Problem::not_found("resource"))?;
     if matches!(row.enrichment_status, EnrichmentStatus::Enriched | EnrichmentStatus::NotApplicable) {

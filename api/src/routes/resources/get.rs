@@ -15,9 +15,9 @@ use crate::request::PathId;
 #[endpoint(operation_id = "get_live_resource", tags("accounts"))]
 pub(super) async fn get_live_resource(
     tenant: Tenant<Viewer>,
-    resrc_id: PathId<LiveResourceId>,
+    resource_id: PathId<LiveResourceId>,
 ) -> Result<Json<Resource>, Problem> {
     let mut conn = tenant.app.pool().acquire().await?;
-    let row = live_resource::get(&mut conn, tenant.org, resrc_id.0).await?;
+    let row = live_resource::get(&mut conn, tenant.org, resource_id.0).await?;
     Ok(Json(shown_one(&mut conn, tenant.org, row).await?))
 }

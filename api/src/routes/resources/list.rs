@@ -32,12 +32,22 @@ pub(super) struct Narrow {
 
 impl Filter for Narrow {
     const PARAMETERS: &'static [Parameter] = &[
-        Parameter { name: "account_id", description: "Only resources of this cloud account.", words: &[] },
-        Parameter { name: "provider", description: "Only resources of this cloud.", words: &["aws", "azure", "gcp"] },
+        Parameter {
+            name: "account_id",
+            description: "Only resources of this cloud account.",
+            words: &[],
+            required: false,
+        },
+        Parameter {
+            name: "provider",
+            description: "Only resources of this cloud.",
+            words: &["aws", "azure", "gcp"],
+            required: false,
+        },
     ];
 
     fn parse(query: Query<'_>) -> Result<Self, Problem> {
-        Ok(Self { account: query.value("account_id")?, provider: query.value("provider")? })
+        Ok(Self { account: query.id("account_id")?, provider: query.value("provider")? })
     }
 }
 

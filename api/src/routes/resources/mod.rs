@@ -22,7 +22,7 @@ use crate::problem::Problem;
 
 pub(super) fn router() -> Router {
     Router::with_path("resources").get(list::list_live_resources).push(
-        Router::with_path("{resrc_id}")
+        Router::with_path("{resource_id}")
             .get(get::get_live_resource)
             .push(Router::with_path("enrich").post(enrich::enrich_resource)),
     )

@@ -48,7 +48,11 @@ const MAX_ACCOUNTS: usize = 500;
 /// Queue one scan per cloud account
 ///
 /// All of them or none: refused as a whole where the plan's concurrent scans would not suffice. At most five calls a minute.
-#[endpoint(operation_id = "queue_bulk_scans", tags("scans"))]
+#[endpoint(
+    operation_id = "queue_bulk_scans",
+    tags("scans"),
+    responses((status_code = 402, description = "The plan's number of scans at once would be passed; none is queued"))
+)]
 pub(super) async fn queue_bulk_scans(
     tenant: Tenant<Member>,
     body: Body<NewScans>,

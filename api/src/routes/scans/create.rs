@@ -41,7 +41,11 @@ const LONGEST_CI: usize = 512;
 /// Queue a scan of one cloud account
 ///
 /// Answers at once with the pending run; poll it until its status is `done` or `error`. Its drift is computed right after.
-#[endpoint(operation_id = "queue_scan", tags("scans"))]
+#[endpoint(
+    operation_id = "queue_scan",
+    tags("scans"),
+    responses((status_code = 402, description = "The plan's number of scans at once is reached"))
+)]
 pub(super) async fn queue_scan(
     tenant: Tenant<Member>,
     body: Body<NewScan>,

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use jobs::db::drift_snapshot::DriftSnapshot;
-use jobs::db::{drift_item, drift_snapshot};
+use jobs::db::{drift_item, drift_snapshot, scan_run};
 use jobs::ids::{OrgId, ScanId};
 use salvo::Writer as _;
 use salvo::oapi::{ToSchema, endpoint};
@@ -17,8 +17,8 @@ use crate::access::{Tenant, Viewer};
 use crate::problem::Problem;
 use crate::request::{Page, PathId};
 
-/// Items of a page, where nothing is said and at most.
-pub(super) type ItemsPage = Page<(), 1_000, 10_000>;
+/// Items of a page: as many as there can be, so that only who pages has to know of pages, with an end to it.
+pub(super) type ItemsPage = Page<(), 10_000, 10_000>;
 
 /// The drift of one scan.
 #[derive(Debug, Serialize, ToSchema)]
@@ -64,8 +64,11 @@ pub(super) async fn get_scan_drift(
     page: ItemsPage,
 ) -> Result<Json<Drift>, Problem> {
     let mut tx = tenant.app.begin().await?;
-    let drift = load(&mut tx, tenant.org, scan_id.0, page).await?;
-    Ok(Json(drift.ok_or(Problem::not_found("drift: it has not been computed for this scan"))?))
+    if let Some(drift) = load(&mut tx, tenant.org, scan_id.0, page).await? {
+        return Ok(Json(drift));
+    }
+    let known = scan_run::get(&mut tx, tenant.org, scan_id.0).await?;
+    Err(Problem::not_found(known.map_or("scan", |_| "drift: it has not been computed for this scan")))
 }
 
 /// A scan's drift with a page of its items; none where it was not computed.

@@ -56,7 +56,11 @@ impl EndpointOutRegister for Computed {
 /// Compute drift now and return the snapshot
 ///
 /// The scan must be done and the account's newest. What is not computed within 25 s is 202; poll the scan's `drift_status`.
-#[endpoint(operation_id = "compute_scan_drift", tags("drift"))]
+#[endpoint(
+    operation_id = "compute_scan_drift",
+    tags("drift"),
+    responses((status_code = 409, description = "The scan is not done, or the account was scanned again since"))
+)]
 pub(super) async fn compute_scan_drift(
     tenant: Tenant<Member>,
     scan_id: PathId<ScanId>,

@@ -34,18 +34,24 @@ pub(super) struct Narrow {
 
 impl Filter for Narrow {
     const PARAMETERS: &'static [Parameter] = &[
-        Parameter { name: "account_id", description: "Only scans of this cloud account.", words: &[] },
+        Parameter { name: "account_id", description: "Only scans of this cloud account.", words: &[], required: false },
         Parameter {
             name: "scan_type",
             description: "Only scans that this started.",
             words: &["manual", "scheduled", "webhook", "operator"],
+            required: false,
         },
-        Parameter { name: "provider", description: "Only scans of this cloud.", words: &["aws", "azure", "gcp"] },
+        Parameter {
+            name: "provider",
+            description: "Only scans of this cloud.",
+            words: &["aws", "azure", "gcp"],
+            required: false,
+        },
     ];
 
     fn parse(query: Query<'_>) -> Result<Self, Problem> {
         Ok(Self {
-            account: query.value("account_id")?,
+            account: query.id("account_id")?,
             scan_type: query.value("scan_type")?,
             provider: query.value("provider")?,
         })

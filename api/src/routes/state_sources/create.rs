@@ -46,7 +46,11 @@ struct S3Config {
 /// Register where Terraform state lives
 ///
 /// Nothing is fetched yet: call refresh, or upload the state's bytes.
-#[endpoint(operation_id = "register_state_source", tags("state-sources"))]
+#[endpoint(
+    operation_id = "register_state_source",
+    tags("state-sources"),
+    responses((status_code = 402, description = "The plan's number of state sources is reached"))
+)]
 pub(super) async fn register_state_source(
     tenant: Tenant<Member>,
     body: Body<NewSource>,

@@ -7,10 +7,12 @@ mod list;
 mod refresh;
 mod upload;
 
+use std::sync::LazyLock;
+
 use chrono::{DateTime, Utc};
 use jobs::db::state_source::StateSource;
 use jobs::domain::StateSourceKind;
-use jobs::kinds::refresh_state_source::Refreshed;
+use jobs::kinds::refresh_state_source::{BACKEND_FAULTS, Refreshed, STATE_FAULTS};
 use salvo::oapi::ToSchema;
 use salvo::prelude::Router;
 use serde::Serialize;
@@ -94,22 +96,15 @@ impl From<Refreshed> for RefreshResult {
 }
 
 /// What the job that reads a state can say of it.
-const REFUSALS: &[(&str, Kind)] = &[
-    ("not_found", Kind::NotFound("state source")),
-    ("upload_required", Kind::Conflict),
-    ("kind_unsupported", Kind::Unprocessable),
-    ("state_not_json", Kind::Unprocessable),
-    ("state_truncated", Kind::Unprocessable),
-    ("state_encrypted", Kind::Unprocessable),
-    ("state_version_unsupported", Kind::Unprocessable),
-    ("state_too_large", Kind::Unprocessable),
-    ("state_compression", Kind::Unprocessable),
-    ("state_malformed", Kind::Unprocessable),
-    ("state_missing", Kind::BadGateway),
-    ("backend_denied", Kind::BadGateway),
-    ("backend_credentials", Kind::BadGateway),
-    ("backend_throttled", Kind::BadGateway),
-    ("backend_unreachable", Kind::BadGateway),
-    ("backend_failed", Kind::BadGateway),
-    ("cancelled", Kind::Conflict),
-];
+static REFUSALS: LazyLock<Vec<(&str, Kind)>> = LazyLock::new(|| {
+    let mut all = vec![
+        ("not_found", Kind::NotFound("state source")),
+        ("upload_required", Kind::Conflict),
+        ("kind_unsupported", Kind::Unprocessable),
+        ("config_invalid", Kind::Unprocessable),
+        ("cancelled", Kind::Conflict),
+    ];
+    all.extend(STATE_FAULTS.map(|class| (class, Kind::Unprocessable)));
+    all.extend(BACKEND_FAULTS.map(|class| (class, Kind::BadGateway)));
+    all
+});

@@ -25,7 +25,12 @@ use crate::request::PathId;
 #[endpoint(
     operation_id = "refresh_state_source",
     tags("state-sources"),
-    responses((status_code = 202, description = "Still being read; poll the source at `Location`", body = RefreshResult))
+    responses(
+        (status_code = 202, description = "Still being read; poll the source at `Location`", body = RefreshResult),
+        (status_code = 409, description = "Nothing was uploaded yet, or an operator cancelled the job"),
+        (status_code = 422, description = "What lies there is no state that can be read; `error` says why"),
+        (status_code = 502, description = "The backend does not give the state; `error` says why"),
+    )
 )]
 pub(super) async fn refresh_state_source(
     tenant: Tenant<Member>,

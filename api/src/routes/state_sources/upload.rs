@@ -33,7 +33,14 @@ pub(crate) const STATE_LIMIT: usize = 256 * 1024 * 1024;
     operation_id = "upload_state",
     tags("state-sources"),
     request_body(content = String, content_type = "application/octet-stream", description = "The state's bytes"),
-    responses((status_code = 202, description = "Still being read; poll the source at `Location`", body = RefreshResult))
+    responses(
+        (status_code = 202, description = "Still being read; poll the source at `Location`", body = RefreshResult),
+        (status_code = 400, description = "No bytes, or they ended early"),
+        (status_code = 409, description = "The source is of another kind, or an operator cancelled the job"),
+        (status_code = 413, description = "The state is too large"),
+        (status_code = 422, description = "The bytes are no state that can be read; `error` says why"),
+        (status_code = 502, description = "The bytes cannot be had from where they were put"),
+    )
 )]
 pub(super) async fn upload_state(
     tenant: Tenant<Member>,
@@ -73,7 +80,8 @@ async fn store(tenant: &Tenant<Member>, key: &Key, req: &mut Request) -> Result<
     let mut too_large = false;
     let mut broken = false;
     let mut seen = 0;
-    let body = stream_body(req, STATE_LIMIT)?
+    let body = stream_body(req, STATE_LIMIT, "state")
+        .await?
         .map(|chunk| {
             let chunk = chunk.inspect_err(|_| broken = true)?;
             seen += chunk.len();
@@ -91,7 +99,7 @@ async fn store(tenant: &Tenant<Member>, key: &Key, req: &mut Request) -> Result<
             Err(Problem::bad_request("empty_body", "the body is empty: send the state's bytes"))
         }
         Ok(()) => Ok(()),
-        Err(_) if too_large => Err(Problem::TooLarge { limit: STATE_LIMIT }),
+        Err(_) if too_large => Err(Problem::TooLarge { limit: STATE_LIMIT, field: Some("state") }),
         Err(_) if broken => {
             Err(Problem::bad_request("unreadable_body", "the body ended early or took too long to arrive"))
         }
@@ -133,7 +141,7 @@ pub(super) async fn read_state(
 ) -> Result<Done<RefreshResult>, Problem> {
     match awaited::outcome::<Refreshed>(&tenant.context, job).await? {
         Outcome::Done(read) => Done::new(&RefreshResult::from(read)),
-        Outcome::Failed(failure) => Err(failure.into_problem(REFUSALS)),
+        Outcome::Failed(failure) => Err(failure.into_problem(&REFUSALS)),
         Outcome::Pending => still_reading(tenant, source),
     }
 }
