@@ -1,6 +1,6 @@
 //! EBS snapshots that this account owns. Terraform: `aws_ebs_snapshot`.
 
-use aws_sdk_ec2::types::StorageTier;
+use aws_sdk_ec2::types::{Filter, StorageTier};
 
 use super::{tag, tags};
 use crate::cloud::aws::reader::{Context, Reader, Scope};
@@ -17,7 +17,10 @@ const MAKERS: &[(&str, &str)] =
     &[("aws:backup:source-resource", "AWS Backup"), ("aws:dlm:lifecycle-policy-id", "Data Lifecycle Manager")];
 
 async fn read(cx: Context) -> Result<(), ReadError> {
-    let mut snapshots = cx.ec2().describe_snapshots().owner_ids("self").into_paginator().items().send();
+    // By the filter, too: `self` alone is not understood by doubles of AWS, which then list everybody's.
+    let ours = Filter::builder().name("owner-id").values(cx.account_id()).build();
+    let snapshots = cx.ec2().describe_snapshots().owner_ids("self").filters(ours);
+    let mut snapshots = snapshots.into_paginator().items().send();
     while let Some(snapshot) = snapshots.try_next().await? {
         let Some(id) = snapshot.snapshot_id() else { continue };
         let description = snapshot.description().unwrap_or_default();
