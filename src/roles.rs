@@ -88,6 +88,7 @@ pub async fn serve_api(settings: &ApiSettings, ground: &Ground, shutdown: &Shutd
         tokens,
         signals: ground.signals.clone(),
         artifacts: ground.artifacts.clone(),
+        patience: settings.http.patience(),
         aws_principal: settings.http.aws_principal.clone(),
         metrics: Some(telemetry::metrics()?),
     });

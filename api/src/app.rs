@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jobs::artifacts;
 use jobs::crypto::Keyring;
@@ -31,6 +32,8 @@ pub struct Parts {
     pub signals: Signals,
     /// Where uploaded states go.
     pub artifacts: artifacts::Store,
+    /// How long a request waits for a job that is usually quick.
+    pub patience: Duration,
     /// ARN of the AWS principal that assumes customers' roles, for the trust policy they are told to make.
     pub aws_principal: String,
     /// What `/metrics` answers; `None` answers 404.
@@ -47,6 +50,7 @@ struct Inner {
     tokens: Tokens,
     signals: Signals,
     artifacts: artifacts::Store,
+    patience: Duration,
     aws_principal: String,
     metrics: Option<RenderMetrics>,
     addresses: Addresses,
@@ -69,6 +73,7 @@ impl App {
             tokens: parts.tokens,
             signals: parts.signals,
             artifacts: parts.artifacts,
+            patience: parts.patience,
             aws_principal: parts.aws_principal,
             metrics: parts.metrics,
             addresses: Addresses::default(),
@@ -112,6 +117,12 @@ impl App {
     #[must_use]
     pub fn artifacts(&self) -> &artifacts::Store {
         &self.0.artifacts
+    }
+
+    /// How long a request waits for a job that is usually quick; past that it is answered 202.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        self.0.patience
     }
 
     /// ARN of the AWS principal that assumes customers' roles.

@@ -1,6 +1,7 @@
 //! All SQL but the queue's: one file a table, plain functions over a connection, so that every function can be part of the
 //! caller's transaction.
 
+pub mod account_registration;
 pub mod api_key;
 pub mod audit;
 pub mod cloud_account;

@@ -109,7 +109,7 @@ impl World {
             external_account_id: external_id,
             display_name: "production",
             credential_type: CredentialType::AccessKey,
-            credential: &sealed.to_bytes().unwrap(),
+            credential: sealed.as_bytes(),
             default_region: "us-east-1",
         };
         cloud_account::insert(&mut *self.conn().await, &new).await.unwrap().id
