@@ -133,8 +133,8 @@ COMMENT ON COLUMN idempotency_key.principal IS 'Whose key it is: kind and id of 
 COMMENT ON COLUMN idempotency_key.key IS 'The header''s value.';
 COMMENT ON COLUMN idempotency_key.request_hash IS 'SHA-256 over method, path and body; another hash under the same key is an error.';
 COMMENT ON COLUMN idempotency_key.attempt_id IS 'The request that works on it; fences a slow one off whose lock ran out.';
-COMMENT ON COLUMN idempotency_key.locked_until IS 'While running: until when the request is believed to be alive.';
-COMMENT ON COLUMN idempotency_key.status IS 'HTTP status of the answer; null while running.';
+COMMENT ON COLUMN idempotency_key.locked_until IS 'Until when the request is believed to be alive; in the past once it has ended.';
+COMMENT ON COLUMN idempotency_key.status IS 'HTTP status of the answer; null while there is none. One that was saved ahead is given out once locked_until is over.';
 COMMENT ON COLUMN idempotency_key.headers IS 'Location and the like, to be repeated.';
 COMMENT ON COLUMN idempotency_key.body IS 'The answer''s bytes, sealed: an answer may show a new secret.';
 COMMENT ON COLUMN idempotency_key.created_at IS 'First request.';

@@ -33,6 +33,22 @@ COMMENT ON COLUMN cloud_account.last_scan_id IS 'The newest scan that ended done
 COMMENT ON COLUMN cloud_account.last_validated_at IS 'When the cloud last accepted the credentials.';
 COMMENT ON COLUMN cloud_account.created_at IS 'When it was registered.';
 
+CREATE TABLE account_registration (
+    id         uuid        PRIMARY KEY,
+    org_id     uuid        NOT NULL REFERENCES org (id),
+    job_id     uuid        NOT NULL,
+    credential bytea,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX account_registration_created_idx ON account_registration (created_at);
+CREATE INDEX account_registration_secret_idx ON account_registration (job_id) WHERE credential IS NOT NULL;
+COMMENT ON TABLE  account_registration IS 'Requests to register a cloud account, to be polled. How one stands is told by its job, and by cloud_account once it is done. Kept for as long as the job''s outcome.';
+COMMENT ON COLUMN account_registration.id IS 'UUID v7, which the account will have.';
+COMMENT ON COLUMN account_registration.org_id IS 'The organisation.';
+COMMENT ON COLUMN account_registration.job_id IS 'The job that tries the credentials and registers the account.';
+COMMENT ON COLUMN account_registration.credential IS 'The credential_ref as sent, sealed as for cloud_account; null once it was moved there or the registration failed.';
+COMMENT ON COLUMN account_registration.created_at IS 'When it was asked for.';
+
 -- ---------------------------------------------------------------- Terraform state
 
 CREATE TABLE state_source (

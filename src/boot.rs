@@ -4,8 +4,9 @@ use crate::config::Database;
 use crate::postgres::{Durability, Embedded, Options};
 use crate::shutdown::Shutdown;
 use anyhow::{Context as _, Result, bail};
+use jobs::db::pool;
 use jobs::schema;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{PgConnection, PgPool};
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -57,7 +58,7 @@ impl Store {
             let embedded = Embedded::start(&options).await?;
             (embedded.url(), Some(embedded))
         };
-        let pool = PgPoolOptions::new()
+        let pool = pool::options()
             .max_connections(connections)
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .connect_lazy(&url)

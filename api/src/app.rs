@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use bytes::Bytes;
 use jobs::artifacts;
@@ -35,6 +36,8 @@ pub struct Parts {
     pub artifacts: artifacts::Store,
     /// How the world calls this API, such as `https://plumbline.example.com`.
     pub public_url: String,
+    /// How long a request waits for a job that is usually quick.
+    pub patience: Duration,
     /// ARN of the AWS principal that assumes customers' roles, for the trust policy they are told to make.
     pub aws_principal: String,
     /// What `/metrics` answers; `None` answers 404.
@@ -53,6 +56,7 @@ struct Inner {
     artifacts: artifacts::Store,
     public_url: String,
     document: OnceLock<Bytes>,
+    patience: Duration,
     aws_principal: String,
     metrics: Option<RenderMetrics>,
     addresses: Addresses,
@@ -77,6 +81,7 @@ impl App {
             artifacts: parts.artifacts,
             public_url: parts.public_url,
             document: OnceLock::new(),
+            patience: parts.patience,
             aws_principal: parts.aws_principal,
             metrics: parts.metrics,
             addresses: Addresses::default(),
@@ -120,6 +125,12 @@ impl App {
     #[must_use]
     pub fn artifacts(&self) -> &artifacts::Store {
         &self.0.artifacts
+    }
+
+    /// How long a request waits for a job that is usually quick; past that it is answered 202.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        self.0.patience
     }
 
     /// ARN of the AWS principal that assumes customers' roles.

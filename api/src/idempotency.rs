@@ -18,18 +18,23 @@
 //! in other hands and rolls back.
 //!
 //! Only answers that had an effect are kept. A refused request frees its key, so that it can be mended and sent again.
+//!
+//! A request that waits for a job has its effect before it has its answer. It saves an answer ahead ([`Attempt::begin`]): 202
+//! with the place to poll. Should the client hang up or the process die while the request waits, whoever repeats it gets
+//! that one. Until then a repeated request is told 409, and what the job comes to replaces the answer: [`Attempt::commit`]
+//! where it succeeded, [`Attempt::withdraw`] where it failed.
 
 use std::time::Duration;
 
 use jobs::crypto::Aad;
 use jobs::db;
-use jobs::db::idempotency::Found;
+use jobs::db::idempotency::{Found, Stage};
 use salvo::extract::{Extractible, Metadata};
 use salvo::http::StatusCode;
 use salvo::oapi::{BasicType, Components, EndpointArgRegister, Object, Operation, Parameter, ParameterIn};
 use salvo::prelude::{Depot, Request};
 use sha2::{Digest, Sha256};
-use sqlx::{PgPool, Postgres, Transaction};
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use uuid::Uuid;
 
 use crate::access::Signed;
@@ -74,6 +79,14 @@ pub struct PendingClaim {
     principal: String,
     key: String,
     attempt_id: Uuid,
+    saved: Saved,
+}
+
+/// Whether an answer was saved ahead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Saved {
+    Nothing,
+    Ahead,
 }
 
 impl Idempotency {
@@ -86,7 +99,8 @@ impl Idempotency {
         let Some(key) = self.key else {
             return Ok(Claim::First(Attempt { context, claim: None }));
         };
-        let claim = PendingClaim { principal: signed.caller.name(), key, attempt_id: Uuid::now_v7() };
+        let claim =
+            PendingClaim { principal: signed.caller.name(), key, attempt_id: Uuid::now_v7(), saved: Saved::Nothing };
         let wanted = db::idempotency::Claim {
             principal: &claim.principal,
             key: &claim.key,
@@ -133,11 +147,49 @@ impl Attempt {
         mut tx: Transaction<'_, Postgres>,
         answer: Answer<T, STATUS>,
     ) -> Result<Answer<T, STATUS>, Problem> {
+        self.save(&mut tx, &answer, Stage::Last).await?;
+        tx.commit().await?;
+        self.context.left(|left| left.claim = None);
+        Ok(answer)
+    }
+
+    /// Commits work that goes on without this request, and with it the answer to be found should the request end before it
+    /// knows better.
+    ///
+    /// # Errors
+    /// As [`Attempt::commit`].
+    pub async fn begin<T, const STATUS: u16>(
+        &self,
+        mut tx: Transaction<'_, Postgres>,
+        answer: &Answer<T, STATUS>,
+    ) -> Result<(), Problem> {
+        self.save(&mut tx, answer, Stage::Ahead).await?;
+        // Before the commit, for its answer can be lost.
+        self.mark(Saved::Ahead);
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Takes back what [`Attempt::begin`] saved: the work has failed without an effect, and the key is free again.
+    pub fn withdraw(self) {
+        self.mark(Saved::Nothing);
+    }
+
+    fn mark(&self, saved: Saved) {
+        self.context.left(|left| left.claim.iter_mut().for_each(|claim| claim.saved = saved));
+    }
+
+    async fn save<T, const STATUS: u16>(
+        &self,
+        conn: &mut PgConnection,
+        answer: &Answer<T, STATUS>,
+        stage: Stage,
+    ) -> Result<(), Problem> {
         if let Some(claim) = &self.claim {
             let stored = answer.stored();
             let body = self.context.app.keyring().seal(claim.aad(), &stored.body)?;
             let saved = db::idempotency::save(
-                &mut tx,
+                conn,
                 &db::idempotency::Save {
                     principal: &claim.principal,
                     key: &claim.key,
@@ -145,6 +197,7 @@ impl Attempt {
                     status: stored.status,
                     headers: serde_json::to_value(&stored.headers).map_err(Problem::internal)?,
                     body: &body,
+                    stage,
                 },
             )
             .await?;
@@ -155,9 +208,7 @@ impl Attempt {
                 ));
             }
         }
-        tx.commit().await?;
-        self.context.left(|left| left.claim = None);
-        Ok(answer)
+        Ok(())
     }
 }
 
@@ -166,10 +217,13 @@ impl PendingClaim {
         Aad { org: Uuid::nil(), table: "idempotency_key", column: "body", row: &self.principal }
     }
 
-    /// Frees the key of a request that ended without an answer to keep.
+    /// At the end of a request without a last answer: frees its key, or gives out what was saved ahead.
     pub async fn release(self, pool: &PgPool) {
         let released = async {
             let mut conn = pool.acquire().await?;
+            if self.saved == Saved::Ahead {
+                db::idempotency::settle(&mut conn, &self.principal, &self.key, self.attempt_id).await?;
+            }
             db::idempotency::release(&mut conn, &self.principal, &self.key, self.attempt_id).await
         };
         if let Err(error) = released.await {

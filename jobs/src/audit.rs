@@ -10,7 +10,7 @@
 use std::net::IpAddr;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
@@ -23,7 +23,7 @@ use crate::ids::OrgId;
 const FORM: &str = "plumbline.audit.v1";
 
 /// Who made a change.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Actor {
     /// Which kind of actor.
     pub kind: ActorKind,
@@ -34,7 +34,8 @@ pub struct Actor {
 }
 
 /// Kinds of actors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ActorKind {
     /// A person with a user token.
     User,
@@ -132,7 +133,7 @@ pub struct Target {
 }
 
 /// Where a request came from; empty for what no request caused.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
     /// The request's id.
     pub request_id: Option<String>,

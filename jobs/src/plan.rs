@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 pub use crate::domain::Plan;
 
 /// A number of things; `None` is without limit, which the API writes as -1.
@@ -73,6 +75,37 @@ pub const fn features(plan: Plan) -> &'static [&'static str] {
         Plan::Free => &[],
         Plan::Team => &["audit_compliance", "glob_state_sources", "slack"],
         Plan::Enterprise => &["audit_compliance", "glob_state_sources", "slack", "sso", "scim"],
+    }
+}
+
+/// A limit that leaves no room. A job that meets one has this as its failure's details.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exceeded {
+    /// The plan.
+    pub plan: Plan,
+    /// What it allows.
+    pub limit: i64,
+    /// What is in use.
+    pub used: i64,
+}
+
+impl Exceeded {
+    /// What a person is told; `what` is counted, in words and in the plural.
+    #[must_use]
+    pub fn message(&self, what: &str) -> String {
+        let Self { plan, limit, used } = self;
+        format!("the {plan} plan allows {limit} {what}, and {used} are in use: remove one or choose a larger plan")
+    }
+}
+
+/// Checks that `limit` has room for `more` beside `used` things.
+///
+/// # Errors
+/// [`Exceeded`] where it has not.
+pub fn check_room(plan: Plan, limit: Limit, (used, more): (i64, i64)) -> Result<(), Exceeded> {
+    match limit {
+        Some(limit) if !has_room(Some(limit), used, more) => Err(Exceeded { plan, limit: limit.into(), used }),
+        _ => Ok(()),
     }
 }
 

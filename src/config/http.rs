@@ -2,6 +2,7 @@
 
 use super::given;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// The API's addresses.
 #[derive(Debug, Clone, clap::Args)]
@@ -30,9 +31,21 @@ pub struct Http {
         hide_env_values = true
     )]
     pub aws_principal: String,
+
+    /// How long a request waits for work that is usually quick, such as trying credentials, before it is answered 202 with the
+    /// place to poll. Seconds, 1 to 25; less than a proxy before the API allows.
+    #[arg(long, env = "PLUMBLINE_AWAIT_SECONDS", value_name = "SECONDS", default_value_t = 25,
+          value_parser = clap::value_parser!(u64).range(1..=25))]
+    await_seconds: u64,
 }
 
 impl Http {
+    /// How long a request waits for work that is usually quick.
+    #[must_use]
+    pub const fn patience(&self) -> Duration {
+        Duration::from_secs(self.await_seconds)
+    }
+
     /// The URL that the world uses, given the address that is served.
     #[must_use]
     pub fn public_url(&self, bound: SocketAddr) -> String {

@@ -8,6 +8,7 @@ mod cli;
 mod cloud_faults;
 mod drift_fixtures;
 mod jobs;
+mod pool;
 mod postgres;
 mod queue;
 mod schema;

@@ -81,7 +81,7 @@ impl Services {
         let absent = || JobError::fail("not_found", format!("no cloud account {id}; it may have been deleted"));
         let account = cloud_account::get(conn, org, id).await?.ok_or_else(absent)?;
         let sealed = cloud_account::credential(conn, org, id).await?.ok_or_else(absent)?;
-        let text = SealedCredential::from_bytes(&sealed).open(&self.keyring, org, id).map_err(|error| {
+        let text = SealedCredential::from_bytes(sealed).open(&self.keyring, org, id).map_err(|error| {
             JobError::fail("credential_unreadable", format!("the credential of account {id} cannot be opened: {error}"))
         })?;
         let credential =

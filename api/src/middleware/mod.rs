@@ -98,7 +98,7 @@ impl Handler for Scope {
     }
 }
 
-/// Frees a claimed Idempotency-Key at the request's end, also when the client goes away and the request is dropped.
+/// Lets go of a claimed Idempotency-Key at the request's end, also when the client goes away and the request is dropped.
 struct Release(Option<Context>);
 
 impl Release {

@@ -22,6 +22,7 @@ mod database;
 
 use std::borrow::Cow;
 use std::error::Error;
+use std::fmt;
 use std::time::Duration;
 
 use jobs::domain::Plan;
@@ -62,16 +63,22 @@ impl PlanLimit {
     /// # Errors
     /// 402 where it has not.
     pub fn check(what: &'static str, plan: Plan, limit: plan::Limit, (used, more): (i64, i64)) -> Result<(), Problem> {
-        match limit {
-            Some(limit) if !plan::has_room(Some(limit), used, more) => Err(Problem::PaymentRequired(Self {
-                code: "plan_limit_exceeded",
-                what,
-                limit: limit.into(),
-                used,
-                plan,
-            })),
-            _ => Ok(()),
-        }
+        plan::check_room(plan, limit, (used, more))
+            .map_err(|exceeded| Problem::PaymentRequired(Self::exceeded(what, exceeded)))
+    }
+
+    /// The limit that was found to leave no room.
+    #[must_use]
+    pub const fn exceeded(what: &'static str, exceeded: plan::Exceeded) -> Self {
+        let plan::Exceeded { plan, limit, used } = exceeded;
+        Self { code: "plan_limit_exceeded", what, limit, used, plan }
+    }
+}
+
+impl fmt::Display for PlanLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let exceeded = plan::Exceeded { plan: self.plan, limit: self.limit, used: self.used };
+        f.write_str(&exceeded.message(self.what))
     }
 }
 
@@ -97,7 +104,7 @@ pub enum Problem {
         message: Cow<'static, str>,
     },
     /// 402: the plan does not allow it.
-    #[error("the {} plan allows {} {}, and {} are in use: remove one or choose a larger plan", .0.plan, .0.limit, .0.what, .0.used)]
+    #[error("{0}")]
     PaymentRequired(PlanLimit),
     /// 403: the credential is fine but not enough.
     #[error("{message}")]

@@ -30,7 +30,7 @@ pub enum Found {
     Other,
     /// A request with the key is at work.
     Running,
-    /// The request was answered.
+    /// The request was answered, or ended after it had saved an answer ahead.
     Answered(Answered),
 }
 
@@ -60,6 +60,18 @@ pub struct Save<'a> {
     pub headers: Value,
     /// The body, sealed.
     pub body: &'a [u8],
+    /// Whether the request goes on.
+    pub stage: Stage,
+}
+
+/// Whether an answer is the request's last word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Work has begun that goes on without the request. This is the answer if the request should not live to give a better
+    /// one; until then others are told that it is at work.
+    Ahead,
+    /// It is.
+    Last,
 }
 
 /// Claims a key, or tells why it cannot be had. Not for use inside the transaction of the work: others must see the claim.
@@ -90,7 +102,8 @@ pub async fn claim(conn: &mut PgConnection, claim: &Claim<'_>) -> sqlx::Result<F
         return Ok(Found::Claimed);
     }
     let held = sqlx::query!(
-        "SELECT request_hash, status, headers, body FROM idempotency_key WHERE principal = $1 AND key = $2",
+        r#"SELECT request_hash, status, headers, body, locked_until > now() AS "at_work!"
+             FROM idempotency_key WHERE principal = $1 AND key = $2"#,
         claim.principal,
         claim.key,
     )
@@ -101,7 +114,7 @@ pub async fn claim(conn: &mut PgConnection, claim: &Claim<'_>) -> sqlx::Result<F
         None => Found::Running,
         Some(held) if held.request_hash != claim.request_hash => Found::Other,
         Some(held) => match (held.status.and_then(|status| u16::try_from(status).ok()), held.body) {
-            (Some(status), Some(body)) => {
+            (Some(status), Some(body)) if !held.at_work => {
                 Found::Answered(Answered { status, headers: held.headers.unwrap_or_default(), body })
             }
             _ => Found::Running,
@@ -115,27 +128,47 @@ pub async fn claim(conn: &mut PgConnection, claim: &Claim<'_>) -> sqlx::Result<F
 /// The database's.
 pub async fn save(conn: &mut PgConnection, save: &Save<'_>) -> sqlx::Result<bool> {
     let saved = sqlx::query!(
-        "UPDATE idempotency_key SET status = $4, headers = $5, body = $6
-          WHERE principal = $1 AND key = $2 AND attempt_id = $3 AND status IS NULL",
+        "UPDATE idempotency_key
+            SET status = $4, headers = $5, body = $6, locked_until = CASE WHEN $7 THEN now() ELSE locked_until END
+          WHERE principal = $1 AND key = $2 AND attempt_id = $3",
         save.principal,
         save.key,
         save.attempt_id,
         i16::try_from(save.status).unwrap_or(i16::MAX),
         save.headers,
         save.body,
+        save.stage == Stage::Last,
     )
     .execute(conn)
     .await?;
     Ok(saved.rows_affected() == 1)
 }
 
-/// Frees a key that its request has not answered.
+/// Frees a key that its request has not answered for good.
 ///
 /// # Errors
 /// The database's.
 pub async fn release(conn: &mut PgConnection, principal: &str, key: &str, attempt_id: Uuid) -> sqlx::Result<()> {
     sqlx::query!(
-        "DELETE FROM idempotency_key WHERE principal = $1 AND key = $2 AND attempt_id = $3 AND status IS NULL",
+        "DELETE FROM idempotency_key
+          WHERE principal = $1 AND key = $2 AND attempt_id = $3 AND (status IS NULL OR locked_until > now())",
+        principal,
+        key,
+        attempt_id,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Gives out from now on what its request has saved ahead: the request has ended.
+///
+/// # Errors
+/// The database's.
+pub async fn settle(conn: &mut PgConnection, principal: &str, key: &str, attempt_id: Uuid) -> sqlx::Result<()> {
+    sqlx::query!(
+        "UPDATE idempotency_key SET locked_until = now()
+          WHERE principal = $1 AND key = $2 AND attempt_id = $3 AND status IS NOT NULL",
         principal,
         key,
         attempt_id,

@@ -1,6 +1,7 @@
 //! All SQL but the queue's: one file a table, plain functions over a connection, so that every function can be part of the
 //! caller's transaction.
 
+pub mod account_registration;
 pub mod api_key;
 pub mod audit;
 pub mod cloud_account;
@@ -16,6 +17,7 @@ pub mod membership;
 pub mod operator_key;
 pub mod org;
 pub mod page;
+pub mod pool;
 pub mod rate_limit;
 pub mod scan_run;
 pub mod state_snapshot;

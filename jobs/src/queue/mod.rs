@@ -43,4 +43,4 @@ pub use rescue::{Rescued, expire_outcomes, rescue};
 pub use settle::{Settled, Settlement, settle};
 pub use signals::Signals;
 pub use verdict::{Attempted, DeathReason, Failure, Verdict};
-pub use wait::{WaitError, Waited, wait};
+pub use wait::{Standing, WaitError, Waited, standing, wait};

@@ -6,8 +6,9 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use serde_json::Value;
-use sqlx::PgPool;
+use sqlx::{PgExecutor, PgPool};
 use tokio::time::Instant;
 
 use super::signals::Signals;
@@ -41,6 +42,15 @@ pub enum Waited {
     Pending,
 }
 
+/// How a job stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Standing {
+    /// What is known of it.
+    pub outcome: Waited,
+    /// When it ended.
+    pub finished_at: Option<DateTime<Utc>>,
+}
+
 /// Why waiting failed.
 #[derive(Debug, thiserror::Error)]
 pub enum WaitError {
@@ -65,7 +75,7 @@ pub async fn wait(pool: &PgPool, signals: &Signals, id: JobId, within: Duration)
         let rung = bell.notified();
         tokio::pin!(rung);
         rung.as_mut().enable();
-        let seen = look(pool, id).await?;
+        let seen = standing(pool, id).await?.outcome;
         if seen != Waited::Pending || Instant::now() >= deadline {
             return Ok(seen);
         }
@@ -79,26 +89,31 @@ pub async fn wait(pool: &PgPool, signals: &Signals, id: JobId, within: Duration)
     }
 }
 
-/// How the job stands now.
-async fn look(pool: &PgPool, id: JobId) -> Result<Waited, WaitError> {
+/// How a job stands now.
+///
+/// # Errors
+/// As [`wait`].
+pub async fn standing<'e>(db: impl PgExecutor<'e>, id: JobId) -> Result<Standing, WaitError> {
     let row = sqlx::query!(
-        r#"SELECT o.state AS "state?", o.result, o.error_class, o.error, o.details, j.id IS NOT NULL AS "alive!"
+        r#"SELECT o.state AS "state?", o.result, o.error_class, o.error, o.details, o.finished_at AS "finished_at?",
+                  j.id IS NOT NULL AS "alive!"
              FROM (SELECT $1::uuid AS id) AS asked
              LEFT JOIN job_outcome o ON o.job_id = asked.id
              LEFT JOIN job j ON j.id = asked.id"#,
         id.uuid(),
     )
-    .fetch_one(pool)
+    .fetch_one(db)
     .await?;
-    match row.state.as_deref() {
-        Some("done") => Ok(Waited::Done(row.result.unwrap_or_default())),
-        Some("failed") => Ok(Waited::Failed {
+    let outcome = match row.state.as_deref() {
+        Some("done") => Waited::Done(row.result.unwrap_or_default()),
+        Some("failed") => Waited::Failed {
             error_class: row.error_class.unwrap_or_default(),
             error: row.error.unwrap_or_default(),
             details: row.details,
-        }),
-        Some(_) => Ok(Waited::Cancelled),
-        None if row.alive => Ok(Waited::Pending),
-        None => Err(WaitError::Unknown(id)),
-    }
+        },
+        Some(_) => Waited::Cancelled,
+        None if row.alive => Waited::Pending,
+        None => return Err(WaitError::Unknown(id)),
+    };
+    Ok(Standing { outcome, finished_at: row.finished_at })
 }

@@ -1,6 +1,7 @@
 //! Cleaning up after the dead and the done. A service is a file with how often it runs and a `run_once` that says what it did;
 //! the loop around it is here.
 
+pub mod account_registrations;
 pub mod idempotency_keys;
 pub mod stuck_runs;
 

@@ -19,7 +19,8 @@ pub struct Fixture {
     pub address: String,
     // Stopped before its database is dropped and its artifacts are deleted.
     _running: Running,
-    _artifacts: TempDir,
+    /// Where its artifacts are.
+    pub artifacts: TempDir,
     /// Its database.
     pub db: TestDb,
     keyring: Keyring,
@@ -44,7 +45,8 @@ impl Fixture {
         Self::with(|command| command.env("PLUMBLINE_OIDC_ISSUER", url)).await
     }
 
-    async fn with(settings: impl FnOnce(Plumbline) -> Plumbline) -> Self {
+    /// With these settings.
+    pub async fn with(settings: impl FnOnce(Plumbline) -> Plumbline) -> Self {
         let db = TestDb::new().await;
         let artifacts = tempfile::tempdir().unwrap();
         let place = artifacts.path().to_str().unwrap();
@@ -54,7 +56,7 @@ impl Fixture {
         let api = Api::new(&running.url);
         let address = running.url.trim_start_matches("http://").to_owned();
         let keyring = Keyring::parse(MASTER_KEY, None).unwrap();
-        Self { api, address, _running: running, _artifacts: artifacts, db, keyring }
+        Self { api, address, _running: running, artifacts, db, keyring }
     }
 
     /// A new organisation.

@@ -1,5 +1,6 @@
 //! The API, asked from outside: the real executable, a database of its own for each test, one file an endpoint.
 
+mod accounts;
 mod api_keys;
 mod document;
 mod fixture;

@@ -4,12 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use jobs::db::pool;
 use jobs::db::scan_run::{self, ScanRun};
 use jobs::domain::RunStatus;
 use jobs::ids::ScanId;
 use plumbline::postgres::{Durability, Embedded, Options};
 use rustix::process::{Pid, Signal, kill_process};
-use sqlx::postgres::PgPoolOptions;
 
 use super::world::World;
 use crate::support::faults::{Fault, Proxy};
@@ -112,7 +112,7 @@ async fn a_database_that_crashes_in_the_middle_of_a_scan_costs_an_attempt_at_mos
     let url = postgres.url();
     jobs::schema::migrate(&url.parse().unwrap()).await.unwrap();
     let cloud = Cloud::new().await;
-    let pool = PgPoolOptions::new().max_connections(4).connect(&url).await.unwrap();
+    let pool = pool::options().max_connections(4).connect(&url).await.unwrap();
     let world = World::on(pool, &url, &cloud.proxy.url).await;
     let mut worker = worker(&world, world.folder.path(), &cloud.proxy.url);
     let run = world.request_scan(REGIONS).await;

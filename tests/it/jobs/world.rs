@@ -8,6 +8,7 @@ use jobs::artifacts::{Key, Store};
 use jobs::crypto::Keyring;
 use jobs::db::cloud_account::{self, NewCloudAccount};
 use jobs::db::drift_snapshot::{self, DriftSnapshot};
+use jobs::db::pool;
 use jobs::db::scan_run::{self, ScanRun};
 use jobs::db::state_source::{self, NewStateSource, StateSource};
 use jobs::db::{drift_item, event, page::Page};
@@ -20,7 +21,6 @@ use jobs::queue::{self, Config, Options, Signals, Waited};
 use jobs::scans;
 use serde_json::{Value, json};
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::PgPoolOptions;
 use sqlx::{PgPool, Postgres};
 use tempfile::TempDir;
 use tokio_util::task::AbortOnDropHandle;
@@ -109,7 +109,7 @@ impl World {
             external_account_id: external_id,
             display_name: "production",
             credential_type: CredentialType::AccessKey,
-            credential: &sealed.to_bytes().unwrap(),
+            credential: sealed.as_bytes(),
             default_region: "us-east-1",
         };
         cloud_account::insert(&mut *self.conn().await, &new).await.unwrap().id
@@ -118,7 +118,7 @@ impl World {
     /// Starts a worker in this process.
     pub fn start_worker(&mut self) {
         // Two for each queue, and some for the handlers.
-        let pool = PgPoolOptions::new().max_connections(12).connect_lazy(&self.url).expect("a pool");
+        let pool = pool::options().max_connections(12).connect_lazy(&self.url).expect("a pool");
         let shutdown = Shutdown::default();
         let config = Config {
             concurrency: 4,

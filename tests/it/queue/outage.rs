@@ -3,10 +3,11 @@
 use super::proxy::Proxy;
 use super::{Note, SOON, Worker, enqueue, note, number, quick, run, until};
 use crate::support::{TestDb, eventually};
+use jobs::db::pool;
 use jobs::queue::{self, Signals};
 use serde_json::Value;
 use sqlx::PgPool;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::PgConnectOptions;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -26,8 +27,7 @@ async fn wire(db: &TestDb) -> Wire {
     let direct: PgConnectOptions = db.url.parse().unwrap();
     let proxy = Proxy::to(format!("{}:{}", direct.get_host(), direct.get_port())).await;
     let url = proxy.url(&db.url);
-    let pool =
-        PgPoolOptions::new().max_connections(8).acquire_timeout(Duration::from_secs(5)).connect(&url).await.unwrap();
+    let pool = pool::options().max_connections(8).acquire_timeout(Duration::from_secs(5)).connect(&url).await.unwrap();
     Wire { proxy, url, pool }
 }
 

@@ -1,8 +1,9 @@
 //! A database for each test, copied from a migrated template and dropped at the test's end.
 
 use super::server;
+use jobs::db::pool;
 use jobs::schema;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, PgPool};
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -35,7 +36,7 @@ impl TestDb {
         execute(&mut admin, &format!("CREATE DATABASE {name} TEMPLATE {template}")).await;
         admin.close().await.expect("a clean end");
         let url = format!("{}/{name}", server::url());
-        let pool = PgPoolOptions::new().max_connections(8).connect(&url).await.expect("a pool");
+        let pool = pool::options().max_connections(8).connect(&url).await.expect("a pool");
         Self { pool, url, name }
     }
 }

@@ -1,26 +1,82 @@
-//! Asks a cloud whose credentials these are, for a request that registers an account.
+//! Asks a cloud whose credentials these are, and registers the account if they are right: the only place that does.
 
-use jobs::kinds::validate_account::{ValidateAccount, Validated};
+use std::time::Duration;
+
+use jobs::audit::{Action, AppendError, Entry, Target, append};
+use jobs::db::account_registration;
+use jobs::db::cloud_account::{self, NewCloudAccount};
+use jobs::db::org;
+use jobs::kinds::validate_account::{SealedCredential, ValidateAccount};
+use jobs::plan;
 use jobs::queue::JobError;
 use serde_json::{Value, json};
 
-use super::answer;
+use super::is_final;
 use crate::cloud::{self, CloudError, CloudProvider, Credential, ErrorClass};
 use crate::runtime::JobContext;
 use crate::services::Services;
 
 /// Where account-wide questions are asked when nobody says.
 const DEFAULT_REGION: &str = "us-east-1";
+/// The cloud's share of an attempt: a cloud that is slow is told as such, not as an attempt that took too long.
+const CLOUD_PATIENCE: Duration = Duration::from_secs(50);
 
 /// Runs [`ValidateAccount`].
 #[derive(Debug, Clone)]
 pub struct Handler(pub Services);
 
+/// What the cloud said.
+struct Validated {
+    /// The principal that the credentials belong to.
+    principal: String,
+    /// Where account-wide questions are asked from now on.
+    default_region: String,
+}
+
 impl crate::runtime::Handler for Handler {
     type Job = ValidateAccount;
 
-    async fn run(&self, _: &JobContext, job: ValidateAccount) -> Result<Value, JobError> {
-        let text = job.credential.open(&self.0.keyring, job.org_id, job.account_id).map_err(|error| {
+    async fn run(&self, cx: &JobContext, job: ValidateAccount) -> Result<Value, JobError> {
+        let result = self.register(cx, &job).await;
+        if let Err(error) = &result
+            && is_final(cx, error)
+            && let Err(error) = forget_credential(cx, &job).await
+        {
+            tracing::warn!(registration = %job.account_id, %error, "credential not forgotten, maintenance will do it");
+        }
+        result.map(|()| Value::Null)
+    }
+}
+
+impl Handler {
+    async fn register(&self, cx: &JobContext, job: &ValidateAccount) -> Result<(), JobError> {
+        let mut conn = cx.pool.acquire().await?;
+        if cloud_account::get(&mut conn, job.org_id, job.account_id).await?.is_some() {
+            // An attempt before this one got through, and its worker did not live to say so.
+            return Ok(());
+        }
+        let sealed = account_registration::credential(&mut conn, job.org_id, job.account_id).await?;
+        // No connection is held while the cloud is asked.
+        drop(conn);
+        let sealed = sealed.map(SealedCredential::from_bytes).ok_or_else(|| {
+            let message =
+                format!("registration {} is over and its credential forgotten: register anew", job.account_id);
+            JobError::fail("registration_over", message)
+        })?;
+        let asked = tokio::time::timeout(CLOUD_PATIENCE, self.validate(job, &sealed));
+        let validated = match cx.cancel.run_until_cancelled(asked).await {
+            Some(Ok(validated)) => validated?,
+            Some(Err(_)) => {
+                let message = format!("the cloud did not answer within {CLOUD_PATIENCE:?}");
+                return Err(JobError::retry("cloud_unreachable", message));
+            }
+            None => return Err(JobError::cancel("cancelled while the cloud was asked")),
+        };
+        store(cx, job, &sealed, &validated).await
+    }
+
+    async fn validate(&self, job: &ValidateAccount, sealed: &SealedCredential) -> Result<Validated, JobError> {
+        let text = sealed.open(&self.0.keyring, job.org_id, job.account_id).map_err(|error| {
             JobError::fail("credential_unreadable", format!("the sealed credential cannot be opened: {error}"))
         })?;
         let credential = Credential { credential_type: job.credential_type.as_str().to_owned(), credential_ref: text };
@@ -38,14 +94,72 @@ impl crate::runtime::Handler for Handler {
             ));
         }
         let regions = regions(provider.as_ref()).await?;
-        let default_region = default_region(job.default_region, &regions)?;
-        answer(&Validated {
-            external_account_id: identity.account_id,
-            principal: identity.arn,
-            default_region,
-            regions,
-        })
+        let default_region = default_region(job.default_region.clone(), &regions)?;
+        Ok(Validated { principal: identity.arn, default_region })
     }
+}
+
+/// Stores the account, the trace of who wanted it and the end of its registration together, or nothing. What the API has
+/// checked is checked again: others may have been quicker.
+async fn store(
+    cx: &JobContext,
+    job: &ValidateAccount,
+    sealed: &SealedCredential,
+    validated: &Validated,
+) -> Result<(), JobError> {
+    let mut tx = cx.pool.begin().await?;
+    cx.hold(&mut tx).await?;
+    let plan = org::lock(&mut tx, job.org_id).await?;
+    let plan = plan.ok_or_else(|| JobError::fail("not_found", format!("no organisation {}", job.org_id)))?;
+    let used = cloud_account::count(&mut tx, job.org_id).await?;
+    plan::check_room(plan, plan::limits(plan).cloud_accounts, (used, 1)).map_err(|exceeded| {
+        JobError::fail("plan_limit_exceeded", exceeded.message("cloud accounts")).with_details(json!(exceeded))
+    })?;
+    if cloud_account::find(&mut tx, job.org_id, job.provider, &job.external_account_id).await?.is_some() {
+        let message = format!("the account {} is already registered in this organisation", job.external_account_id);
+        return Err(blame("account_exists", "external_account_id", message));
+    }
+    let new = NewCloudAccount {
+        id: job.account_id,
+        org_id: job.org_id,
+        provider: job.provider,
+        external_account_id: &job.external_account_id,
+        display_name: &job.display_name,
+        credential_type: job.credential_type,
+        credential: sealed.as_bytes(),
+        default_region: &validated.default_region,
+    };
+    let account = cloud_account::insert(&mut tx, &new).await?;
+    account_registration::forget_credential(&mut tx, job.org_id, job.account_id).await?;
+    let entry = Entry {
+        org: Some(job.org_id),
+        actor: &job.actor,
+        origin: &job.origin,
+        action: Action::CloudAccountCreated,
+        target: Target { kind: "cloud_account", id: account.id.to_string() },
+        details: json!({
+            "provider": account.provider,
+            "external_account_id": account.external_account_id,
+            "display_name": account.display_name,
+            "credential_type": account.credential_type,
+            "principal": validated.principal,
+        }),
+    };
+    append(&mut tx, &entry).await.map_err(|error| match error {
+        AppendError::Database(error) => error.into(),
+        AppendError::Details(error) => JobError::fail("audit_unwritable", error),
+    })?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Nothing is kept of a registration that failed but that it did.
+async fn forget_credential(cx: &JobContext, job: &ValidateAccount) -> Result<(), JobError> {
+    let mut tx = cx.pool.begin().await?;
+    cx.hold(&mut tx).await?;
+    account_registration::forget_credential(&mut tx, job.org_id, job.account_id).await?;
+    tx.commit().await?;
+    Ok(())
 }
 
 /// The account's regions; none where the credentials may not list them, which scans of named regions can do without.

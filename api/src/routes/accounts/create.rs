@@ -1,21 +1,24 @@
 //! `POST /orgs/{id}/accounts`
 
-use jobs::audit::{Action, Entry, Target, append};
-use jobs::db::cloud_account::{self, NewCloudAccount};
-use jobs::db::org;
+use std::time::Duration;
+
+use jobs::db::account_registration::{self, AccountRegistration, NewAccountRegistration};
+use jobs::db::cloud_account;
 use jobs::domain::{CredentialType, Provider};
 use jobs::ids::CloudAccountId;
-use jobs::kinds::validate_account::{SealedCredential, ValidateAccount, Validated};
+use jobs::kinds::validate_account::{SealedCredential, ValidateAccount};
 use jobs::{plan, providers, queue};
-use salvo::Writer as _;
-use salvo::oapi::{ToSchema, endpoint};
+use salvo::oapi::{Components, EndpointOutRegister, Operation, ToSchema, endpoint};
+use salvo::prelude::{Depot, Request, Response, Writer, async_trait};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::Value;
+use sqlx::PgConnection;
 
 use super::Account;
+use super::registration::{REFUSALS, Registration};
 use crate::access::{Member, Tenant};
-use crate::answer::Created;
-use crate::awaited::{self, Kind, Outcome};
+use crate::answer::{Accepted, Created};
+use crate::awaited::{self, Outcome};
 use crate::idempotency::{Claim, Idempotency};
 use crate::problem::{FieldError, PlanLimit, Problem};
 use crate::request::Body;
@@ -41,113 +44,112 @@ pub(super) struct NewAccount {
     default_region: Option<String>,
 }
 
-/// What the job that tries the credentials can say of them.
-const REFUSALS: &[(&str, Kind)] = &[
-    ("credential_malformed", Kind::Unprocessable),
-    ("credential_invalid", Kind::Unprocessable),
-    ("account_mismatch", Kind::BadRequest),
-    ("region_unknown", Kind::Unprocessable),
-    ("provider_unsupported", Kind::Unprocessable),
-    ("cloud_unreachable", Kind::BadGateway),
-    ("cancelled", Kind::Conflict),
-];
+/// The account, or the registration to poll while the cloud has not answered.
+pub(super) enum Registered {
+    /// 201; or what was answered to the same request before.
+    Account(Created<Account>),
+    /// 202.
+    Pending(Accepted<Registration>),
+}
+
+#[async_trait]
+impl Writer for Registered {
+    async fn write(self, req: &mut Request, depot: &mut Depot, res: &mut Response) {
+        match self {
+            Self::Account(answer) => answer.write(req, depot, res).await,
+            Self::Pending(answer) => answer.write(req, depot, res).await,
+        }
+    }
+}
+
+impl EndpointOutRegister for Registered {
+    fn register(components: &mut Components, operation: &mut Operation) {
+        <Created<Account> as EndpointOutRegister>::register(components, operation);
+        <Accepted<Registration> as EndpointOutRegister>::register(components, operation);
+    }
+}
 
 /// Connect a cloud account
 ///
-/// The credentials are tried against the cloud before anything is stored, and the account they belong to must be the one
-/// named in `external_account_id`.
+/// The credentials are tried against the cloud before the account is stored, and the account they belong to must be the one
+/// named in `external_account_id`. What the cloud has not answered within 25 s is 202: the registration goes on, also when you
+/// hang up; poll it at `Location`. A cloud that cannot be reached is 502 as soon as that is known. A registration that failed
+/// stores nothing.
 #[endpoint(operation_id = "register_cloud_account", tags("accounts"))]
 pub(super) async fn register_cloud_account(
     tenant: Tenant<Member>,
     body: Body<NewAccount>,
     idempotency: Idempotency,
-) -> Result<Created<Account>, Problem> {
+) -> Result<Registered, Problem> {
     let new = body.0;
     check(&new)?;
     let attempt = match idempotency.claim(&tenant).await? {
-        Claim::Repeated(answer) => return Ok(answer),
+        Claim::Repeated(answer) => return Ok(Registered::Account(answer)),
         Claim::First(attempt) => attempt,
     };
-    // Before the cloud is asked, so that a full plan and a known account cost nothing; both are checked again below.
-    let mut conn = tenant.app.pool().acquire().await?;
-    check_room(cloud_account::count(&mut conn, tenant.org).await?, &tenant)?;
-    let known = cloud_account::find(&mut conn, tenant.org, new.provider, &new.external_account_id).await?;
-    if known.is_some() {
-        return Err(Problem::conflict(
-            "account_exists",
-            format!("the account {} is already registered in this organisation", new.external_account_id),
-        ));
-    }
-    drop(conn);
-
-    let id = CloudAccountId::new();
-    let credential = SealedCredential::seal(tenant.app.keyring(), tenant.org, id, &new.credential_ref)?;
-    let validated = validate(&tenant, id, &new, &credential).await?;
-
     let mut tx = tenant.app.begin().await?;
-    org::lock(&mut tx, tenant.org).await?;
-    check_room(cloud_account::count(&mut tx, tenant.org).await?, &tenant)?;
-    let account = cloud_account::insert(
-        &mut tx,
-        &NewCloudAccount {
-            id,
-            org_id: tenant.org,
-            provider: new.provider,
-            external_account_id: &validated.external_account_id,
-            display_name: &new.display_name,
-            credential_type: new.credential_type,
-            credential: &credential.to_bytes()?,
-            default_region: &validated.default_region,
-        },
-    )
-    .await?;
-    let entry = Entry {
-        org: Some(tenant.org),
-        actor: &tenant.caller.actor(),
-        origin: &tenant.origin(),
-        action: Action::CloudAccountCreated,
-        target: Target { kind: "cloud_account", id: id.to_string() },
-        details: json!({
-            "provider": account.provider,
-            "external_account_id": account.external_account_id,
-            "display_name": account.display_name,
-            "credential_type": account.credential_type,
-            "principal": validated.principal,
-        }),
-    };
-    append(&mut tx, &entry).await?;
-    let path = format!("/api/v2/orgs/{}/accounts/{id}", tenant.org);
-    attempt.commit(tx, Created::new(&Account::from(account))?.location(&path)).await
+    check_before(&mut tx, &tenant, &new).await?;
+    let registration = request(&mut tx, &tenant, new).await?;
+    let (id, job) = (registration.id, registration.job_id);
+    let path = format!("/api/v2/orgs/{}/accounts", tenant.org);
+    let pending = Accepted::new(&Registration::pending(&registration))?
+        .location(&format!("{path}/registrations/{id}"))
+        .retry_after(Duration::from_secs(2));
+    attempt.begin(tx, &pending).await?;
+
+    match awaited::outcome::<Value>(&tenant.context, job).await? {
+        Outcome::Pending => Ok(Registered::Pending(pending)),
+        Outcome::Failed(failure) => {
+            attempt.withdraw();
+            Err(failure.into_problem(REFUSALS))
+        }
+        Outcome::Done(_) => {
+            let mut tx = tenant.app.begin().await?;
+            let account = cloud_account::get(&mut tx, tenant.org, id).await?;
+            let account = Account::from(account.ok_or(Problem::not_found("cloud account"))?);
+            let created = Created::new(&account)?.location(&format!("{path}/{id}"));
+            Ok(Registered::Account(attempt.commit(tx, created).await?))
+        }
+    }
 }
 
-/// Asks the cloud, through a worker. Nothing is stored yet, so a cloud that does not answer in time is an error to be repeated,
-/// not something to poll.
-async fn validate(
+/// A full plan and a known account cost nothing: they are told before the cloud is asked. The job checks both again.
+async fn check_before(conn: &mut PgConnection, tenant: &Tenant<Member>, new: &NewAccount) -> Result<(), Problem> {
+    check_room(cloud_account::count(&mut *conn, tenant.org).await?, tenant)?;
+    let known = cloud_account::find(conn, tenant.org, new.provider, &new.external_account_id).await?;
+    known.map_or(Ok(()), |account| {
+        Err(Problem::Conflict {
+            class: "account_exists",
+            message: format!("the account {} is already registered in this organisation", account.external_account_id),
+            field: Some("external_account_id"),
+            retry_after: None,
+        })
+    })
+}
+
+/// Writes the registration down and enqueues the job that does it.
+async fn request(
+    conn: &mut PgConnection,
     tenant: &Tenant<Member>,
-    account_id: CloudAccountId,
-    new: &NewAccount,
-    credential: &SealedCredential,
-) -> Result<Validated, Problem> {
+    new: NewAccount,
+) -> Result<AccountRegistration, Problem> {
+    let id = CloudAccountId::new();
+    let credential = SealedCredential::seal(tenant.app.keyring(), tenant.org, id, &new.credential_ref)?;
     let job = ValidateAccount {
         org_id: tenant.org,
-        account_id,
+        account_id: id,
         provider: new.provider,
-        external_account_id: new.external_account_id.clone(),
+        external_account_id: new.external_account_id,
+        display_name: new.display_name,
         credential_type: new.credential_type,
-        credential: credential.clone(),
-        default_region: new.default_region.clone(),
+        default_region: new.default_region,
+        actor: tenant.caller.actor(),
+        origin: tenant.origin(),
     };
-    let mut conn = tenant.app.pool().acquire().await?;
-    let enqueued = queue::enqueue_with(&mut conn, &job, &awaited::options(&tenant.context)).await?;
-    drop(conn);
-    match awaited::outcome(&tenant.context, enqueued.id).await? {
-        Outcome::Done(validated) => Ok(validated),
-        Outcome::Failed(failure) => Err(failure.into_problem(REFUSALS)),
-        Outcome::Pending => Err(Problem::Unavailable {
-            class: "validation_pending",
-            message: "the credentials could not be tried in time, and nothing was stored: try again",
-        }),
-    }
+    let enqueued = queue::enqueue_with(&mut *conn, &job, &awaited::options(&tenant.context)).await?;
+    let registration =
+        NewAccountRegistration { id, org_id: tenant.org, job_id: enqueued.id, credential: credential.as_bytes() };
+    Ok(account_registration::insert(conn, &registration).await?)
 }
 
 fn check_room(used: i64, tenant: &Tenant<Member>) -> Result<(), Problem> {

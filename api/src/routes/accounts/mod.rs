@@ -4,6 +4,7 @@ mod create;
 mod get;
 mod list;
 mod onboarding;
+mod registration;
 
 use chrono::{DateTime, Utc};
 use jobs::db::cloud_account::CloudAccount;
@@ -19,6 +20,7 @@ pub(super) fn router() -> Router {
             Router::with_path("accounts")
                 .get(list::list_cloud_accounts)
                 .post(create::register_cloud_account)
+                .push(Router::with_path("registrations/{registration_id}").get(registration::get_account_registration))
                 .push(Router::with_path("{account_id}").get(get::get_cloud_account)),
         )
         .push(Router::with_path("cloud-onboarding-info").get(onboarding::get_cloud_onboarding_info))
