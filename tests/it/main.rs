@@ -8,6 +8,8 @@ mod cli;
 mod cloud_faults;
 mod drift_fixtures;
 mod jobs;
+mod no_identity;
+mod orgs;
 mod postgres;
 mod queue;
 mod schema;

@@ -15,7 +15,7 @@ use crate::retry::Backoff;
 ///
 /// Failure classes, each with the `field` to blame in the details: `credential_malformed` and `credential_invalid`
 /// (`credential_ref`), `account_mismatch` (`external_account_id`), `region_unknown` (`default_region`),
-/// `provider_unsupported` (`provider`); and `cloud_unreachable`, which is nobody's field.
+/// `provider_unsupported` (`provider`); and `cloud_unreachable` and `no_platform_identity`, which are nobody's field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ValidateAccount {
     /// The organisation.

@@ -35,7 +35,7 @@ pub(super) struct NewAccount {
     #[salvo(schema(value_type = String))]
     credential_type: CredentialType,
     /// The credential as JSON text. `access_key`: `{"access_key_id", "secret_access_key", "session_token"?}`; `assume_role`:
-    /// `{"role_arn", "external_id"?}`. Stored encrypted, never shown.
+    /// `{"role_arn"}`, a role that is assumed with the organisation's id as external id. Stored encrypted, never shown.
     credential_ref: String,
     /// Where account-wide questions are asked.
     default_region: Option<String>,
@@ -49,6 +49,7 @@ const REFUSALS: &[(&str, Kind)] = &[
     ("region_unknown", Kind::Unprocessable),
     ("provider_unsupported", Kind::Unprocessable),
     ("cloud_unreachable", Kind::BadGateway),
+    ("no_platform_identity", Kind::BadGateway),
     ("cancelled", Kind::Conflict),
 ];
 
