@@ -13,7 +13,7 @@ CREATE TABLE org (
     plan         text        NOT NULL DEFAULT 'free' CHECK (plan IN ('free', 'team', 'enterprise')),
     created_at   timestamptz NOT NULL DEFAULT now()
 );
-COMMENT ON TABLE  org IS 'A tenant. Locked FOR UPDATE while a plan limit is checked, so that two requests cannot both take the last place.';
+COMMENT ON TABLE  org IS 'A tenant. Locked FOR NO KEY UPDATE while a plan limit is checked, so that two requests cannot both take the last place.';
 COMMENT ON COLUMN org.id IS 'UUID v7.';
 COMMENT ON COLUMN org.slug IS 'Short unique name for URLs and the command line.';
 COMMENT ON COLUMN org.display_name IS 'Name that people see.';

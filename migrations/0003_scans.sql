@@ -267,9 +267,11 @@ CREATE TABLE drift_snapshot (
     coverage_pct        double precision NOT NULL,
     risk_level          text        NOT NULL,
     report              jsonb       NOT NULL,
+    every_region        boolean     NOT NULL,
     created_at          timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX drift_snapshot_account_idx ON drift_snapshot (cloud_account_id, created_at DESC);
+CREATE INDEX drift_snapshot_posture_idx ON drift_snapshot (cloud_account_id, every_region DESC, created_at DESC, id DESC);
 COMMENT ON TABLE  drift_snapshot IS 'The drift of one scan: totals here, items in drift_item.';
 COMMENT ON COLUMN drift_snapshot.id IS 'UUID v7.';
 COMMENT ON COLUMN drift_snapshot.org_id IS 'The organisation.';
@@ -287,6 +289,7 @@ COMMENT ON COLUMN drift_snapshot.parse_failure_count IS 'Instances of the states
 COMMENT ON COLUMN drift_snapshot.coverage_pct IS 'Matched and changed of all live, in percent with one decimal.';
 COMMENT ON COLUMN drift_snapshot.risk_level IS 'none, low, medium, high or critical: the highest of the items.';
 COMMENT ON COLUMN drift_snapshot.report IS 'The rest of the summary: unchecked types, unknown slices, what noise rules hid.';
+COMMENT ON COLUMN drift_snapshot.every_region IS 'Whether the scan was of every region; only such tell how the account as a whole stands.';
 COMMENT ON COLUMN drift_snapshot.created_at IS 'When it was computed.';
 
 CREATE TABLE drift_item (

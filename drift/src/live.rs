@@ -66,10 +66,10 @@ pub const GLOBAL: &str = "global";
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LiveResource {
     /// Terraform's resource type.
-    #[serde(alias = "type")]
+    #[serde(rename(deserialize = "type"), alias = "provider_type")]
     pub provider_type: String,
     /// What `terraform import` takes for this type.
-    #[serde(alias = "id")]
+    #[serde(rename(deserialize = "id"), alias = "provider_resource_id")]
     pub provider_resource_id: String,
     /// The resource's own ARN, where it has one.
     #[serde(default)]

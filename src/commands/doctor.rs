@@ -5,11 +5,13 @@ use crate::config::{Database, MissingKey, Secrets};
 use crate::output::{Json, print};
 use crate::postgres::{OLDEST_MAJOR, find_all};
 use anyhow::Result;
+use jobs::db::cloud_account;
 use jobs::schema;
 use serde::Serialize;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::ExitCode;
+use workers::cloud::aws;
 
 /// Say what is wrong with this installation, and how to mend it; exit status 1 if anything is.
 #[derive(Debug, clap::Args)]
@@ -102,7 +104,12 @@ async fn database(config: &Database) -> Vec<Finding> {
         Err(error) => findings.push(Finding::new("database", Err(format!("cannot be reached: {error}")))),
         Ok(mut conn) => {
             findings.push(Finding::new("database", version(conn.server_version_num())));
-            findings.push(Finding::new("migrations", pending(&mut conn).await));
+            let migrations = Finding::new("migrations", pending(&mut conn).await);
+            let is_migrated = migrations.status == Status::Ok;
+            findings.push(migrations);
+            if is_migrated {
+                findings.extend(aws_identity(&mut conn).await);
+            }
         }
     }
     if let Err(error) = store.close().await {
@@ -129,6 +136,19 @@ async fn pending(conn: &mut sqlx::PgConnection) -> Result<String, String> {
         Ok(pending) => Err(format!("{} pending; run `plumbline migrate`", pending.len())),
         Err(error) => Err(error.to_string()),
     }
+}
+
+/// Accounts whose role is assumed need an identity that assumes it; without such accounts nobody needs one.
+async fn aws_identity(conn: &mut sqlx::PgConnection) -> Option<Finding> {
+    let result = match cloud_account::count_roles(conn).await {
+        Ok(0) => return None,
+        Ok(accounts) => match aws::check_own_identity(&aws::Options::from_env()).await {
+            Ok(()) => Ok(format!("found here, for {accounts} accounts whose role is assumed")),
+            Err(error) => Err(format!("needed by {accounts} accounts, and not found here: {error}")),
+        },
+        Err(error) => Err(error.to_string()),
+    };
+    Some(Finding::new("aws identity", result))
 }
 
 #[cfg(test)]

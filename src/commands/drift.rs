@@ -86,7 +86,11 @@ fn report(state_file: &Path, live_file: &Path) -> Result<Report> {
                 comparison.observe(live);
             }
         }
-        parser.join().map_err(|_| anyhow!("reading {} broke off", live_file.display()))??;
+        let live = parser.join().map_err(|_| anyhow!("reading {} broke off", live_file.display()))??;
+        if live == 0 {
+            let file = live_file.display();
+            tracing::warn!(%file, "the inventory is empty, so everything that the state declares is missing");
+        }
         let mut report = comparison.finish();
         report.counts.parse_failure_count = failures;
         Ok(report)
@@ -110,11 +114,13 @@ fn read_state(file: &Path, key: &SensitiveKey, declarations: &mut Declarations<'
     Ok(summary.parse_failure_count)
 }
 
-fn parse_live(file: &Path, batches: &SyncSender<Vec<LiveResource>>) -> Result<()> {
+/// Hands over what the inventory holds; the number of resources.
+fn parse_live(file: &Path, batches: &SyncSender<Vec<LiveResource>>) -> Result<u64> {
     let reader = File::open(file).with_context(|| format!("cannot open {}", file.display()))?;
     let mut reader = BufReader::with_capacity(BUFFER, reader);
     let mut batch = Vec::with_capacity(BATCH);
     let mut line = Vec::new();
+    let mut count = 0;
     for number in 1.. {
         line.clear();
         if reader.read_until(b'\n', &mut line).with_context(|| format!("cannot read {}", file.display()))? == 0 {
@@ -127,13 +133,14 @@ fn parse_live(file: &Path, batches: &SyncSender<Vec<LiveResource>>) -> Result<()
             format!("{}, line {number}: not a live resource; it needs \"type\", \"id\" and \"region\"", file.display())
         })?;
         batch.push(live);
+        count += 1;
         if batch.len() == BATCH && batches.send(std::mem::replace(&mut batch, Vec::with_capacity(BATCH))).is_err() {
             // The other side failed and says why itself.
-            return Ok(());
+            return Ok(count);
         }
     }
     let _ = batches.send(batch);
-    Ok(())
+    Ok(count)
 }
 
 fn print_json(out: &mut impl Write, mut report: Report) -> io::Result<()> {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use drift::compare::Kind;
+use jobs::ids::OrgId;
 use tokio_util::sync::CancellationToken;
 use workers::cloud::aws::{AccessKey, Options, readable_types};
 use workers::cloud::{
@@ -190,11 +191,13 @@ async fn a_cancelled_scan_ends_at_once() {
 }
 
 #[tokio::test]
-async fn a_role_is_assumed_with_the_external_id_and_a_refusal_says_so() {
+async fn a_role_is_assumed_and_a_refusal_says_so() {
     let moto = Moto::start(Server::Plain, "aws-core", &[]);
     let credential = Credential {
+        org_id: OrgId::new(),
+        account_id: "210987654321".to_owned(),
         credential_type: "assume_role".to_owned(),
-        credential_ref: r#"{"role_arn":"arn:aws:iam::210987654321:role/plumbline","external_id":"org-1"}"#.to_owned(),
+        credential_ref: r#"{"role_arn":"arn:aws:iam::210987654321:role/plumbline"}"#.to_owned(),
     };
     let base =
         AccessKey { access_key_id: "base".to_owned(), secret_access_key: "base".to_owned(), session_token: None };
@@ -219,8 +222,12 @@ async fn a_role_is_assumed_with_the_external_id_and_a_refusal_says_so() {
 #[tokio::test]
 async fn bad_credentials_and_dead_endpoints_are_told_apart() {
     let connect_with = |credential_type: &str, credential_ref: &str, endpoint: &str| {
-        let credential =
-            Credential { credential_type: credential_type.to_owned(), credential_ref: credential_ref.to_owned() };
+        let credential = Credential {
+            org_id: OrgId::new(),
+            account_id: "123456789012".to_owned(),
+            credential_type: credential_type.to_owned(),
+            credential_ref: credential_ref.to_owned(),
+        };
         connect("aws", &credential, Options { endpoint_url: Some(endpoint.to_owned()), ..Options::default() })
     };
     for (credential_type, text) in [
@@ -228,6 +235,7 @@ async fn bad_credentials_and_dead_endpoints_are_told_apart() {
         ("access_key", r#"{"access_key_id":"AKIA"}"#),
         ("access_key", r#"{"access_key_id":"AKIA","secret_access_key":"hush","extra":1}"#),
         ("assume_role", r#"{"access_key_id":"AKIA","secret_access_key":"hush"}"#),
+        ("assume_role", r#"{"role_arn":"plumbline-reader"}"#),
         ("password", "{}"),
     ] {
         let Err(error) = connect_with(credential_type, text, "http://127.0.0.1:9") else {

@@ -8,6 +8,8 @@ mod cli;
 mod cloud_faults;
 mod drift_fixtures;
 mod jobs;
+mod no_identity;
+mod orgs;
 mod pool;
 mod postgres;
 mod queue;

@@ -12,10 +12,11 @@ use crate::support::TestDb;
 async fn a_connection_whose_transaction_was_left_half_begun_is_not_lent_again() {
     let db = TestDb::new().await;
     let pool = pool::options().max_connections(1).connect(&db.url).await.unwrap();
-    for round in 0..20 {
+    let mut left = 0;
+    for round in 0..1_000 {
         let mut conn = pool.acquire().await.unwrap();
-        // BEGIN is sent, and nobody waits for its answer.
-        assert!(poll!(pin!(conn.begin())).is_pending());
+        // BEGIN is sent, and nobody waits for its answer, unless that was faster.
+        left += usize::from(poll!(pin!(conn.begin())).is_pending());
         drop(conn);
         sqlx::query("INSERT INTO drift_key (org_id, key) SELECT id, 'k' FROM org LIMIT 0")
             .execute(&pool)
@@ -27,5 +28,9 @@ async fn a_connection_whose_transaction_was_left_half_begun_is_not_lent_again() 
                 .await
                 .unwrap();
         assert!(outside, "round {round}: the statement was written into a transaction that nobody commits");
+        if left == 5 {
+            return;
+        }
     }
+    panic!("only {left} of all transactions were left half begun");
 }

@@ -12,6 +12,7 @@ use std::env;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use jobs::ids::OrgId;
 use tokio_util::sync::CancellationToken;
 use workers::cloud::aws::Options;
 use workers::cloud::{CloudError, Credential, DiscoverRequest, Event, connect};
@@ -38,6 +39,8 @@ async fn main() -> Result<ExitCode, CloudError> {
     }
     let variable = |name| env::var(name).unwrap_or_else(|_| "test".to_owned());
     let credential = Credential {
+        org_id: OrgId::new(),
+        account_id: "123456789012".to_owned(),
         credential_type: "access_key".to_owned(),
         credential_ref: serde_json::json!({
             "access_key_id": variable("AWS_ACCESS_KEY_ID"),

@@ -13,7 +13,7 @@ use jobs::kinds::validate_account::SealedCredential;
 use jobs::queue::JobError;
 use sqlx::PgConnection;
 
-use crate::cloud::{self, CloudProvider, Credential, aws};
+use crate::cloud::{self, CloudError, CloudProvider, Credential, aws};
 
 /// Shared by all handlers; cheap to clone.
 #[derive(Debug, Clone)]
@@ -71,7 +71,8 @@ impl Services {
     ///
     /// # Errors
     /// `not_found` without such an account, `credential_unreadable` where it does not open, `credential_malformed`
-    /// where it is not what its type says.
+    /// where it is not what its type says or asks for another external id than the organisation's, `account_mismatch`
+    /// where its role is of another account.
     pub async fn connect(
         &self,
         conn: &mut PgConnection,
@@ -84,11 +85,15 @@ impl Services {
         let text = SealedCredential::from_bytes(sealed).open(&self.keyring, org, id).map_err(|error| {
             JobError::fail("credential_unreadable", format!("the credential of account {id} cannot be opened: {error}"))
         })?;
-        let credential =
-            Credential { credential_type: account.credential_type.as_str().to_owned(), credential_ref: text };
+        let credential = Credential {
+            org_id: org,
+            account_id: account.external_account_id.clone(),
+            credential_type: account.credential_type.as_str().to_owned(),
+            credential_ref: text,
+        };
         let options = self.options_for(&account.default_region);
         let provider = cloud::connect(account.provider.as_str(), &credential, options.clone())
-            .map_err(|error| JobError::fail("credential_malformed", format!("account {id}: {error}")))?;
+            .map_err(|error| JobError::fail(unusable(&error), format!("account {id}: {error}")))?;
         Ok(Connected { account, credential, provider, options })
     }
 
@@ -106,5 +111,13 @@ impl Services {
         let key = self.keyring.open(place, &sealed).map_err(unreadable)?;
         let key = key.try_into().map_err(|_| unreadable(jobs::crypto::OpenError::Damaged))?;
         Ok(SensitiveKey::new(key))
+    }
+}
+
+/// The class of a credential with which no client can be made.
+fn unusable(error: &CloudError) -> &'static str {
+    match error {
+        CloudError::AccountMismatch { .. } => "account_mismatch",
+        _ => "credential_malformed",
     }
 }

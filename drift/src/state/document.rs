@@ -54,9 +54,13 @@ impl<'a, S: FnMut(DeclaredResource) -> ControlFlow<()>> Context<'a, S> {
 
     fn top_level<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
         match name {
-            "version" => match map.next_value::<Value>()? {
-                Value::Number(n) if n.as_u64() == Some(4) => self.summary.format_version = 4,
-                other => return self.refuse(StateError::UnsupportedVersion(other.to_string())),
+            "version" => match version(&map.next_value()?) {
+                Ok(4) => self.summary.format_version = 4,
+                Ok(other) => return self.refuse(StateError::UnsupportedVersion(other)),
+                Err(found) => {
+                    let reason = format!("its \"version\" must be a whole number such as 4, not {found}");
+                    return self.refuse(StateError::NotAState(reason));
+                }
             },
             "terraform_version" => {
                 self.summary.terraform_version = map.next_value::<Value>()?.as_str().map(str::to_owned);
@@ -130,6 +134,18 @@ impl<'a, S: FnMut(DeclaredResource) -> ControlFlow<()>> Context<'a, S> {
             }
         }
         Ok(())
+    }
+}
+
+/// A format version, or what stands in its place.
+fn version(value: &Value) -> Result<u64, &'static str> {
+    match value {
+        Value::Number(number) => number.as_u64().ok_or("another number"),
+        Value::String(_) => Err("a text in quotes"),
+        Value::Null => Err("null"),
+        Value::Bool(_) => Err("true or false"),
+        Value::Array(_) => Err("a list"),
+        Value::Object(_) => Err("an object"),
     }
 }
 

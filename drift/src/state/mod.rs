@@ -21,7 +21,7 @@ use serde_json::error::Category;
 pub use crate::declared::{DeclaredResource, Status};
 use crate::sensitive::SensitiveKey;
 use document::Context;
-use source::Source;
+use source::{Source, Start};
 
 /// How much is read before it is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,11 +100,15 @@ pub enum StateError {
     /// JSON, but no state.
     #[error("this is JSON, but no Terraform state: {0}")]
     NotAState(String),
-    /// A format version before or after 4.
+    /// Two bytes for each character, where JSON has UTF-8.
     #[error(
-        "state format version {0} is not supported, only 4 is; run any terraform 0.12 or later, or tofu, on it once and it is upgraded"
+        "the state is UTF-16, as PowerShell's > writes it, and must be UTF-8: \
+         write it with `terraform state pull | Out-File -Encoding utf8 terraform.tfstate`"
     )]
-    UnsupportedVersion(String),
+    Utf16,
+    /// A format version before or after 4.
+    #[error("state format version {0} is not supported, only 4 is; {advice}", advice = upgrade(*.0))]
+    UnsupportedVersion(u64),
     /// Encrypted by `OpenTofu`.
     #[error(
         "the state is encrypted by OpenTofu ({0}); give a decrypted one, for example the output of `tofu state pull`"
@@ -126,8 +130,17 @@ pub enum StateError {
     #[error("reading the state was stopped")]
     Stopped,
     /// The bytes could not be read.
-    #[error("the state could not be read: {0}")]
+    #[error("the state could not be read")]
     Io(#[source] std::io::Error),
+}
+
+/// What helps against a format version that is not 4.
+fn upgrade(version: u64) -> &'static str {
+    if version < 4 {
+        "run any terraform 0.12 or later, or tofu, on it once and it is upgraded"
+    } else {
+        "it is newer than this version of Plumbline, which reads version 4: use a newer one that reads it"
+    }
 }
 
 /// Reads a state; every managed object goes to the sink, secrets already replaced by hashes under the key.
@@ -141,8 +154,15 @@ pub fn read(
     sink: impl FnMut(DeclaredResource) -> ControlFlow<()>,
 ) -> Result<StateSummary, StateError> {
     let mut source = Source::new(reader, limits.max_bytes);
+    let start = match source::start(&mut source) {
+        Ok(Start::Utf8(start)) => start,
+        Ok(Start::Utf16) => return Err(StateError::Utf16),
+        Err(_) if source.is_over() => return Err(StateError::TooLarge { limit: source.limit() }),
+        Err(error) => return Err(StateError::Io(error)),
+    };
     let mut context = Context::new(limits, key, sink);
-    let mut json = serde_json::Deserializer::from_reader(BufReader::with_capacity(1 << 16, &mut source));
+    let text = start.as_slice().chain(&mut source);
+    let mut json = serde_json::Deserializer::from_reader(BufReader::with_capacity(1 << 16, text));
     let outcome = context.read(&mut json).and_then(|()| json.end());
     drop(json);
     let (refusal, mut summary) = context.finish();

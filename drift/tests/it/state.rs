@@ -75,9 +75,39 @@ fn json_that_is_no_state_is_refused() {
 
 #[test]
 fn other_versions_are_named() {
-    for (version, named) in [("3", "3"), ("1", "1"), ("5", "5"), ("\"4\"", "\"4\""), ("null", "null"), ("4.5", "4.5")] {
+    for (version, advice) in [(1, "terraform 0.12 or later"), (3, "terraform 0.12 or later"), (5, "reads version 4")] {
         let error = refusal(format!(r#"{{"version": {version}, "modules": []}}"#));
-        assert!(matches!(&error, StateError::UnsupportedVersion(v) if v == named), "{error}");
+        assert!(matches!(&error, StateError::UnsupportedVersion(v) if *v == version), "{error}");
+        assert!(error.to_string().contains(advice), "{error}");
+    }
+    assert!(!StateError::UnsupportedVersion(5).to_string().contains("0.12"));
+}
+
+#[test]
+fn a_version_that_is_no_number_is_said_to_be_none() {
+    for version in ["\"4\"", "null", "4.5", "-4", "[4]", "{}", "true"] {
+        let error = refusal(format!(r#"{{"version": {version}, "modules": []}}"#));
+        assert!(matches!(&error, StateError::NotAState(_)), "{error}");
+        assert!(error.to_string().contains("must be a whole number"), "{error}");
+    }
+}
+
+#[test]
+fn a_mark_before_utf_8_is_skipped_and_utf_16_is_refused_by_name() {
+    let text = state_of(&json!([block(&json!([{"attributes": {"id": "a"}}]))]));
+    let marked = [&[0xef, 0xbb, 0xbf], text.as_bytes()].concat();
+    let (summary, resources) = read(&marked).unwrap();
+    assert_eq!((summary.bytes, resources.len()), (marked.len() as u64, 1));
+    assert_ne!(summary.sha256, read(&text).unwrap().0.sha256, "the hash is of the bytes as they came");
+
+    let units = |text: &str, bytes: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(bytes).collect::<Vec<_>>();
+    for mark in ["\u{feff}", ""] {
+        let text = format!("{mark}{text}");
+        for bytes in [units(&text, u16::to_le_bytes), units(&text, u16::to_be_bytes)] {
+            let error = refusal(bytes);
+            assert!(matches!(error, StateError::Utf16), "{error}");
+            assert!(error.to_string().contains("-Encoding utf8"), "{error}");
+        }
     }
 }
 

@@ -168,6 +168,16 @@ pub async fn count(conn: &mut PgConnection, org_id: OrgId) -> sqlx::Result<i64> 
         .await
 }
 
+/// Accounts of all organisations that are read by assuming a role; for operators.
+///
+/// # Errors
+/// The database's.
+pub async fn count_roles(conn: &mut PgConnection) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(r#"SELECT count(*) AS "accounts!" FROM cloud_account WHERE credential_type = 'assume_role'"#)
+        .fetch_one(conn)
+        .await
+}
+
 /// The sealed credential of an account.
 ///
 /// # Errors

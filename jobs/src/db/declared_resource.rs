@@ -35,7 +35,8 @@ pub async fn insert_many(
     let ids: Vec<Uuid> = resources.iter().map(|_| DeclaredResourceId::new().uuid()).collect();
     let addresses: Vec<_> = resources.iter().map(|r| plain_text(&r.address)).collect();
     let addresses: Vec<&str> = addresses.iter().map(AsRef::as_ref).collect();
-    let types: Vec<&str> = resources.iter().map(|r| r.provider_type.as_str()).collect();
+    let types: Vec<_> = resources.iter().map(|r| plain_text(&r.provider_type)).collect();
+    let types: Vec<&str> = types.iter().map(AsRef::as_ref).collect();
     let cloud_ids: Vec<_> = resources.iter().map(|r| r.provider_resource_id.as_deref().map(plain_text)).collect();
     let cloud_ids: Vec<Option<&str>> = cloud_ids.iter().map(|id| id.as_deref()).collect();
     let texts: Vec<_> = resources.iter().map(|r| jsonb_text(&r.resource)).collect();

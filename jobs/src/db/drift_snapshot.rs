@@ -176,6 +176,8 @@ pub struct NewSnapshot<'a> {
     pub risk_level: &'a str,
     /// The rest of the summary.
     pub report: &'a Value,
+    /// Whether the scan was of every region.
+    pub every_region: bool,
 }
 
 /// Stores a snapshot in the place of the scan's former one, whose items go with it.
@@ -193,8 +195,8 @@ pub async fn replace(conn: &mut PgConnection, new: &NewSnapshot<'_>) -> sqlx::Re
     sqlx::query!(
         "INSERT INTO drift_snapshot (id, org_id, scan_run_id, cloud_account_id, total_iac, total_live, matched_count,
                                      changed_count, missing_count, extra_count, unchecked_count, unknown_count,
-                                     parse_failure_count, coverage_pct, risk_level, report)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+                                     parse_failure_count, coverage_pct, risk_level, report, every_region)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
         new.id.uuid(),
         new.org_id.uuid(),
         new.scan_run_id.uuid(),
@@ -211,13 +213,14 @@ pub async fn replace(conn: &mut PgConnection, new: &NewSnapshot<'_>) -> sqlx::Re
         new.coverage_pct,
         new.risk_level,
         new.report,
+        new.every_region,
     )
     .execute(conn)
     .await?;
     Ok(())
 }
 
-/// How an account stands by its newest drift.
+/// How an account stands by its newest drift of all regions; where there was never one, by the newest of some.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Posture {
     /// The account.
@@ -252,7 +255,7 @@ pub async fn posture(conn: &mut PgConnection, org_id: OrgId) -> sqlx::Result<Vec
                   d.changed_count AS "changed_count?", d.missing_count AS "missing_count?", d.created_at AS "computed_at?"
              FROM cloud_account a
              LEFT JOIN LATERAL (SELECT * FROM drift_snapshot s WHERE s.cloud_account_id = a.id
-                                 ORDER BY s.created_at DESC, s.id DESC LIMIT 1) d ON true
+                                 ORDER BY s.every_region DESC, s.created_at DESC, s.id DESC LIMIT 1) d ON true
             WHERE a.org_id = $1
             ORDER BY a.created_at, a.id LIMIT 1000"#,
         org_id.uuid(),

@@ -85,12 +85,13 @@ pub async fn list(conn: &mut PgConnection) -> sqlx::Result<Vec<Org>> {
 }
 
 /// Locks an organisation until the transaction ends, and tells its plan: whoever checks a plan's limit does it under this
-/// lock, so that two requests cannot both take the last place. `None` when there is no such organisation.
+/// lock, so that two requests cannot both take the last place. `None` when there is no such organisation. Whoever writes rows
+/// that refer to the organisation, as the ingestion of a state does for long, neither waits for it nor is waited for.
 ///
 /// # Errors
 /// The database's.
 pub async fn lock(conn: &mut PgConnection, id: OrgId) -> sqlx::Result<Option<Plan>> {
-    sqlx::query_scalar!(r#"SELECT plan AS "plan: Plan" FROM org WHERE id = $1 FOR UPDATE"#, id.uuid())
+    sqlx::query_scalar!(r#"SELECT plan AS "plan: Plan" FROM org WHERE id = $1 FOR NO KEY UPDATE"#, id.uuid())
         .fetch_optional(conn)
         .await
 }

@@ -12,7 +12,8 @@ use crate::retry::Backoff;
 /// Fetches one resource's properties from the cloud now. A request waits for it: its outcome is an [`Enriched`], also
 /// when the cloud refused this one resource; the row tells the rest.
 ///
-/// Failure classes: `not_found` (no such resource), `cloud_unreachable`.
+/// Failure classes: `not_found` (no such resource), `credential_malformed`, `account_mismatch`, `cloud_unreachable`,
+/// `no_platform_identity`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EnrichResource {
     /// The organisation.

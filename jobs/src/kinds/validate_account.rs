@@ -20,7 +20,7 @@ use crate::retry::Backoff;
 /// Failure classes, most with the `field` to blame in the details: `credential_malformed` and `credential_invalid`
 /// (`credential_ref`), `account_mismatch` and `account_exists` (`external_account_id`), `region_unknown` (`default_region`),
 /// `provider_unsupported` (`provider`); `plan_limit_exceeded`, with [`Exceeded`](crate::plan::Exceeded) as its details; and
-/// `cloud_unreachable`, which is nobody's field.
+/// `cloud_unreachable` and `no_platform_identity`, which are nobody's field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ValidateAccount {
     /// The organisation.

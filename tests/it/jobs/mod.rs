@@ -1,8 +1,10 @@
 //! The kinds of job, each run by a real worker on a real database against AWS's own protocol.
 
 mod artifacts;
+mod assume_role;
 mod compute_drift;
 mod enrich_resource;
+mod posture;
 mod refresh_state_source;
 mod scan;
 mod survival;

@@ -98,6 +98,37 @@ async fn a_state_of_300_megabytes_is_refused_by_its_plain_size() {
 }
 
 #[tokio::test]
+async fn a_state_with_nul_in_its_texts_is_stored_without() {
+    let world = World::new(NOWHERE).await;
+    let source = world.add_source(StateSourceKind::Upload, Some(world.account), &json!({})).await;
+    let state = json!({
+        "version": 4, "terraform_version": "1.11\u{0}", "serial": 3, "lineage": "l\u{0}", "outputs": {},
+        "resources": [{
+            "mode": "managed", "type": "aws_\u{0}", "name": "q\u{0}", "module": "module.\u{0}", "provider": "p\u{0}",
+            "instances": [{"schema_version": 0, "attributes": {"id": "\u{0}", "arn": "arn:\u{0}", "\u{0}": "\u{0}"}}, {"index_key": {}}],
+        }],
+    });
+    let read = refreshed(world.upload(source, serde_json::to_vec(&state).unwrap()).await);
+    assert_eq!(read.resource_count, 1);
+    let stored: (String, String) =
+        sqlx::query_as("SELECT lineage, terraform_version FROM state_snapshot").fetch_one(&world.pool).await.unwrap();
+    assert_eq!(stored, ("l\u{fffd}".to_owned(), "1.11\u{fffd}".to_owned()));
+}
+
+#[tokio::test]
+async fn a_mark_before_utf_8_is_no_harm_and_utf_16_is_named() {
+    let world = World::new(NOWHERE).await;
+    let source = world.add_source(StateSourceKind::Upload, Some(world.account), &json!({})).await;
+    let marked = [&[0xef, 0xbb, 0xbf], &state_with(3)[..]].concat();
+    assert_eq!(refreshed(world.upload(source, marked.clone()).await).resource_count, 3);
+    assert!(!refreshed(world.upload(source, gzip(&marked)).await).refreshed);
+    let text = String::from_utf8(marked).unwrap();
+    let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let (class, message, _) = failure(world.upload(source, wide).await);
+    assert!(class == "state_not_json" && message.contains("UTF-16"), "{class}: {message}");
+}
+
+#[tokio::test]
 async fn the_same_bytes_are_stored_once_compressed_or_not() {
     let world = World::new(NOWHERE).await;
     let source = world.add_source(StateSourceKind::Upload, Some(world.account), &json!({})).await;

@@ -100,6 +100,16 @@ impl World {
 
     /// Another account of the organisation.
     pub async fn add_account(&self, external_id: &str, credential: &str) -> CloudAccountId {
+        self.add_account_of(CredentialType::AccessKey, external_id, credential).await
+    }
+
+    /// Another account of the organisation, with this type of credential.
+    pub async fn add_account_of(
+        &self,
+        credential_type: CredentialType,
+        external_id: &str,
+        credential: &str,
+    ) -> CloudAccountId {
         let id = CloudAccountId::new();
         let sealed = SealedCredential::seal(&self.services.keyring, self.org, id, credential).unwrap();
         let new = NewCloudAccount {
@@ -108,7 +118,7 @@ impl World {
             provider: Provider::Aws,
             external_account_id: external_id,
             display_name: "production",
-            credential_type: CredentialType::AccessKey,
+            credential_type,
             credential: sealed.as_bytes(),
             default_region: "us-east-1",
         };

@@ -9,6 +9,7 @@ use drift::compare::{Declared, Inputs, Report, Settings, Unreadable, compare};
 use drift::rules::{Catalogue, OrgRules, Policy};
 use drift::sensitive::SensitiveKey;
 use drift::state::{self, Limits};
+use jobs::ids::OrgId;
 use tokio_util::sync::CancellationToken;
 use workers::cloud::aws::{Options, readable_types};
 use workers::cloud::{CloudError, CloudProvider, Credential, DiscoverRequest, Event, Progress, ScanError, connect};
@@ -29,6 +30,8 @@ pub struct Found {
 /// The account `test` behind an endpoint.
 pub fn account(endpoint: &str) -> Box<dyn CloudProvider> {
     let credential = Credential {
+        org_id: OrgId::new(),
+        account_id: "123456789012".to_owned(),
         credential_type: "access_key".to_owned(),
         credential_ref: r#"{"access_key_id":"test","secret_access_key":"test"}"#.to_owned(),
     };

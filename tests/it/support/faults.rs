@@ -16,6 +16,8 @@ pub struct Call {
     pub region: String,
     /// `DescribeVpcs`; empty for protocols that say it by path.
     pub action: String,
+    /// The body, as text.
+    pub body: String,
 }
 
 /// What to answer instead of asking moto.
@@ -130,6 +132,7 @@ fn call(head: &str, body: &[u8]) -> Call {
         service: service.to_owned(),
         region: region.to_owned(),
         action: query.or(json).unwrap_or_default().to_owned(),
+        body: body.into_owned(),
     }
 }
 

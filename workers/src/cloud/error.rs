@@ -11,7 +11,10 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::{ConnectorError, SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use jobs::ids::OrgId;
 use serde::{Deserialize, Serialize};
+
+use super::aws::NoPlatformIdentity;
 
 /// Error codes that mean "slow down"; the union of what the services in use answer.
 /// Source: the SDK's own list (`aws-runtime`, `retries/classifiers.rs`) and S3's and DynamoDB's error references.
@@ -85,6 +88,8 @@ pub enum ErrorClass {
     NotFound,
     /// Whoever answers does not know the operation at all: an emulator that lacks it, or a region without the service.
     Unsupported,
+    /// There is nobody to assume the account's role: see [`NoPlatformIdentity`].
+    NoPlatformIdentity,
 }
 
 impl ErrorClass {
@@ -100,6 +105,7 @@ impl ErrorClass {
             Self::BadRequest => "bad_request",
             Self::NotFound => "not_found",
             Self::Unsupported => "unsupported",
+            Self::NoPlatformIdentity => "no_platform_identity",
         }
     }
 }
@@ -204,6 +210,9 @@ where
             SdkError::TimeoutError(_) => {
                 plain(ErrorClass::Unreachable, "Timeout", "no answer in the time allowed".to_owned())
             }
+            SdkError::DispatchFailure(_) if lacks_platform_identity(&error) => {
+                plain(ErrorClass::NoPlatformIdentity, "NoPlatformIdentity", NoPlatformIdentity.to_string())
+            }
             SdkError::DispatchFailure(failure) => {
                 let (class, code) = if lacks_credentials(&error) {
                     (ErrorClass::InvalidCredentials, "NoCredentials")
@@ -227,6 +236,11 @@ fn lacks_credentials(error: &(dyn std::error::Error + 'static)) -> bool {
     let chain: Vec<_> = std::iter::successors(Some(error), |error| error.source()).collect();
     let of_credentials = chain.iter().position(|error| error.is::<CredentialsError>());
     of_credentials.is_some_and(|at| !chain[at..].iter().any(|error| error.is::<ConnectorError>()))
+}
+
+/// Whether a role could not be assumed because there is nobody to assume it.
+fn lacks_platform_identity(error: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| error.source()).any(|error| error.is::<NoPlatformIdentity>())
 }
 
 /// The last error of a chain: "connection refused" says more than "dispatch failure".
@@ -287,6 +301,25 @@ pub enum CloudError {
         /// What is wrong; never the credential's text.
         reason: String,
     },
+    /// A role is to be assumed with an external id that is not the organisation's, which is named.
+    #[error(
+        "external_id is not this organisation's: roles are assumed with {0}, so require that as sts:ExternalId in the role's \
+         trust policy and leave external_id out"
+    )]
+    ForeignExternalId(OrgId),
+    /// The role is of another account than the one claimed.
+    #[error(
+        "role_arn belongs to account {actual}, not to {claimed}: correct external_account_id or give a role of that account"
+    )]
+    AccountMismatch {
+        /// The role's account.
+        actual: String,
+        /// The account that the credential is said to belong to.
+        claimed: String,
+    },
+    /// There is nobody to assume the account's role.
+    #[error(transparent)]
+    NoPlatformIdentity(#[from] NoPlatformIdentity),
     /// The cloud does not accept the credentials.
     #[error("the cloud refused the credentials: {0}")]
     Refused(ReadError),
@@ -321,6 +354,7 @@ impl From<ReadError> for CloudError {
     fn from(error: ReadError) -> Self {
         match error.class {
             ErrorClass::Throttled | ErrorClass::Unreachable | ErrorClass::ServiceError => Self::Unavailable(error),
+            ErrorClass::NoPlatformIdentity => Self::NoPlatformIdentity(NoPlatformIdentity),
             _ => Self::Refused(error),
         }
     }

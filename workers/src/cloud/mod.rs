@@ -10,6 +10,7 @@ pub mod properties;
 
 use drift::live::LiveResource;
 use futures::future::BoxFuture;
+use jobs::ids::OrgId;
 use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -112,9 +113,13 @@ pub struct Progress {
     pub total: usize,
 }
 
-/// An account's stored credential, as the accounts table keeps it (decrypted).
+/// An account's stored credential, as the accounts table keeps it (decrypted), and for whom it may be used.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credential {
+    /// The organisation that registered it; roles are assumed with its id as external id.
+    pub org_id: OrgId,
+    /// The cloud's id of the account that it is said to belong to.
+    pub account_id: String,
     /// `access_key` or `assume_role`.
     pub credential_type: String,
     /// The JSON text that belongs to the type.
@@ -130,7 +135,8 @@ impl std::fmt::Debug for Credential {
 /// Connects an account of a provider.
 ///
 /// # Errors
-/// [`CloudError::UnknownProvider`] and [`CloudError::MalformedCredential`]; nothing is sent yet.
+/// [`CloudError::UnknownProvider`], [`CloudError::MalformedCredential`], [`CloudError::ForeignExternalId`] and
+/// [`CloudError::AccountMismatch`]; nothing is sent yet.
 pub fn connect(
     provider: &str,
     credential: &Credential,

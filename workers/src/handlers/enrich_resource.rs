@@ -37,6 +37,10 @@ impl crate::runtime::Handler for Handler {
         {
             return Err(JobError::retry("cloud_unreachable", error));
         }
+        // Neither the resource's fault nor its account's.
+        if let Err(EnrichError::Cloud(error @ CloudError::NoPlatformIdentity(_))) = &read {
+            return Err(JobError::fail("no_platform_identity", error));
+        }
         let mut conn = cx.pool.acquire().await?;
         let mut tx = conn.begin().await?;
         cx.hold(&mut tx).await?;

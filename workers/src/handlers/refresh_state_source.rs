@@ -60,7 +60,7 @@ impl Handler {
             )),
             (StateSourceKind::S3, _) => {
                 let account = account_for(conn, source).await?;
-                let connected = self.0.connect(conn, source.org_id, account).await?;
+                let connected = self.0.connect(conn, source.org_id, account).await.map_err(of_backend)?;
                 read_s3(&self.0, cx, conn, source, &connected).await
             }
             (kind, _) => Err(JobError::fail(
@@ -95,6 +95,14 @@ async fn account_for(conn: &mut PgConnection, source: &StateSource) -> Result<Cl
             ),
         )
     })
+}
+
+/// An account's unusable credential, told as what it is to a state source.
+fn of_backend(error: JobError) -> JobError {
+    match error.error_class {
+        "credential_malformed" | "account_mismatch" => JobError::fail("backend_credentials", error.message),
+        _ => error,
+    }
 }
 
 /// Reads an uploaded state out of the artifact store.

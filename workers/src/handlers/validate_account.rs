@@ -79,7 +79,12 @@ impl Handler {
         let text = sealed.open(&self.0.keyring, job.org_id, job.account_id).map_err(|error| {
             JobError::fail("credential_unreadable", format!("the sealed credential cannot be opened: {error}"))
         })?;
-        let credential = Credential { credential_type: job.credential_type.as_str().to_owned(), credential_ref: text };
+        let credential = Credential {
+            org_id: job.org_id,
+            account_id: job.external_account_id.clone(),
+            credential_type: job.credential_type.as_str().to_owned(),
+            credential_ref: text,
+        };
         let options = self.0.options_for(job.default_region.as_deref().unwrap_or(DEFAULT_REGION));
         let provider = cloud::connect(job.provider.as_str(), &credential, options).map_err(|error| refused(&error))?;
         let identity = provider.validate().await.map_err(|error| refused(&error))?;
@@ -195,7 +200,12 @@ fn blame(class: &'static str, field: &str, message: String) -> JobError {
 fn refused(error: &CloudError) -> JobError {
     let message = error.to_string();
     match error {
-        CloudError::MalformedCredential { .. } => blame("credential_malformed", "credential_ref", message),
+        CloudError::MalformedCredential { .. } | CloudError::ForeignExternalId(_) => {
+            blame("credential_malformed", "credential_ref", message)
+        }
+        CloudError::AccountMismatch { .. } => blame("account_mismatch", "external_account_id", message),
+        // A request waits: whoever runs the installation has to do something first.
+        CloudError::NoPlatformIdentity(_) => JobError::fail("no_platform_identity", message),
         CloudError::Refused(_) => blame("credential_invalid", "credential_ref", message),
         CloudError::UnknownProvider(_) | CloudError::UnknownTypes(_) => {
             blame("provider_unsupported", "provider", message)

@@ -64,13 +64,17 @@ impl From<ObjectError> for Reason {
         let (class, is_transient) = match read.class {
             ErrorClass::NotFound => (MISSING, false),
             ErrorClass::AccessDenied => ("backend_denied", false),
-            ErrorClass::InvalidCredentials => ("backend_credentials", false),
+            ErrorClass::InvalidCredentials | ErrorClass::NoPlatformIdentity => ("backend_credentials", false),
             ErrorClass::Throttled => ("backend_throttled", true),
             ErrorClass::Unreachable => ("backend_unreachable", true),
             ErrorClass::ServiceError => ("backend_failed", true),
             ErrorClass::BadRequest | ErrorClass::Unsupported => ("backend_failed", false),
         };
-        Self { class, is_transient, message: format!("the state's bucket answered: {read}") }
+        let message = match read.class {
+            ErrorClass::NoPlatformIdentity => read.message,
+            _ => format!("the state's bucket answered: {read}"),
+        };
+        Self { class, is_transient, message }
     }
 }
 
@@ -100,7 +104,7 @@ impl IngestError {
     pub(super) fn refused(error: &StateError) -> Self {
         let class = match error {
             StateError::Empty => "state_empty",
-            StateError::NotJson { .. } => "state_not_json",
+            StateError::NotJson { .. } | StateError::Utf16 => "state_not_json",
             StateError::Truncated { .. } => "state_truncated",
             StateError::NotAState(_) => "state_malformed",
             StateError::UnsupportedVersion(_) => "state_version_unsupported",

@@ -100,11 +100,13 @@ async fn complete<F>(
             reason: plain_text(&failure.reason).into_owned(),
         })
         .collect();
+    let text = |member: &Option<String>| plain_text(member.as_deref().unwrap_or_default()).into_owned();
+    let (lineage, terraform_version) = (text(&summary.lineage), text(&summary.terraform_version));
     let contents = Contents {
         size_bytes: i64::try_from(summary.bytes).unwrap_or(i64::MAX),
         serial: summary.serial.and_then(|serial| i64::try_from(serial).ok()).unwrap_or_default(),
-        lineage: summary.lineage.as_deref().unwrap_or_default(),
-        terraform_version: summary.terraform_version.as_deref().unwrap_or_default(),
+        lineage: &lineage,
+        terraform_version: &terraform_version,
         resource_count: i32::try_from(summary.resource_count).unwrap_or(i32::MAX),
         parse_failure_count: i32::try_from(summary.parse_failure_count).unwrap_or(i32::MAX),
         parse_failures: &failures,

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use drift::live::LiveResource;
+use jobs::ids::OrgId;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use workers::cloud::aws::Options;
@@ -83,6 +84,8 @@ impl Moto {
 /// Everything of these types at an endpoint, and what could not be read.
 pub async fn discover_at(url: &str, regions: &[&str], types: &[&str]) -> (Vec<LiveResource>, Vec<ScanError>) {
     let credential = Credential {
+        org_id: OrgId::new(),
+        account_id: "123456789012".to_owned(),
         credential_type: "access_key".to_owned(),
         credential_ref: r#"{"access_key_id":"test","secret_access_key":"test"}"#.to_owned(),
     };

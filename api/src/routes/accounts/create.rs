@@ -38,7 +38,7 @@ pub(super) struct NewAccount {
     #[salvo(schema(value_type = String))]
     credential_type: CredentialType,
     /// The credential as JSON text. `access_key`: `{"access_key_id", "secret_access_key", "session_token"?}`; `assume_role`:
-    /// `{"role_arn", "external_id"?}`. Stored encrypted, never shown.
+    /// `{"role_arn"}`, a role that is assumed with the organisation's id as external id. Stored encrypted, never shown.
     credential_ref: String,
     /// Where account-wide questions are asked.
     default_region: Option<String>,

@@ -27,6 +27,7 @@ pub(super) const REFUSALS: &[(&str, Kind)] = &[
     ("region_unknown", Kind::Unprocessable),
     ("provider_unsupported", Kind::Unprocessable),
     ("cloud_unreachable", Kind::BadGateway),
+    ("no_platform_identity", Kind::BadGateway),
     ("cancelled", Kind::Conflict),
 ];
 

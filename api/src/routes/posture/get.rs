@@ -18,7 +18,7 @@ pub(super) struct Posture {
     accounts: Vec<AccountPosture>,
 }
 
-/// How one account stands by its newest drift; null where none was computed yet.
+/// How one account stands by its newest drift of all regions; null where none was computed yet.
 #[derive(Debug, Serialize, ToSchema)]
 struct AccountPosture {
     account_id: Uuid,
@@ -50,7 +50,8 @@ impl From<Row> for AccountPosture {
 
 /// Coverage, risk and undeclared resources per account
 ///
-/// The 1,000 oldest accounts.
+/// The 1,000 oldest accounts, each by the newest drift of a scan of all its regions; a scan of some regions counts only
+/// where there was never one of all.
 #[endpoint(operation_id = "get_posture", tags("drift"))]
 pub(super) async fn get_posture(tenant: Tenant<Viewer>) -> Result<Json<Posture>, Problem> {
     let mut conn = tenant.app.pool().acquire().await?;

@@ -23,7 +23,10 @@ use crate::request::PathId;
 /// What the job that reads a resource again can say.
 const REFUSALS: &[(&str, Kind)] = &[
     ("not_found", Kind::NotFound("resource")),
+    ("credential_malformed", Kind::Unprocessable),
+    ("account_mismatch", Kind::Unprocessable),
     ("cloud_unreachable", Kind::BadGateway),
+    ("no_platform_identity", Kind::BadGateway),
     ("cancelled", Kind::Conflict),
 ];
 

@@ -12,7 +12,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use aws_config::sts::AssumeRoleProvider;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -26,6 +25,7 @@ use tokio::sync::OnceCell;
 
 use super::patience::Patience;
 use super::reach::{Reach, Watch};
+use super::role::{AssumeRole, Role};
 use crate::cloud::{CloudError, Credential};
 
 /// A connection that does not come up.
@@ -42,6 +42,9 @@ const MAX_BACKOFF: Duration = Duration::from_secs(10);
 const RETRY_BUDGET: usize = 1_000;
 /// Tokens that come back each second.
 const RETRY_REFILL: f32 = 10.0;
+
+/// Where account-wide questions are asked when nobody says.
+pub(super) const USUAL_REGION: &str = "us-east-1";
 
 /// One pool of connections for the process.
 static HTTP: LazyLock<SharedHttpClient> = LazyLock::new(|| {
@@ -93,18 +96,10 @@ impl From<AccessKey> for Credentials {
     }
 }
 
-/// The text of an `assume_role` credential.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AssumeRole {
-    role_arn: String,
-    external_id: Option<String>,
-}
-
 /// Where an account's credentials come from.
 enum Source {
     Key(Credentials),
-    Role(AssumeRole),
+    Role(Role),
 }
 
 impl Source {
@@ -122,7 +117,10 @@ impl Source {
                 let key: AccessKey = read(text, r#"{"access_key_id","secret_access_key","session_token"?}"#)?;
                 Ok(Self::Key(key.into()))
             }
-            "assume_role" => Ok(Self::Role(read(text, r#"{"role_arn","external_id"?}"#)?)),
+            "assume_role" => {
+                let role: AssumeRole = read(text, AssumeRole::SHAPE)?;
+                Ok(Self::Role(role.check(credential)?))
+            }
             other => Err(CloudError::MalformedCredential {
                 expected: "access_key or assume_role",
                 reason: format!("the type {other} is not known for aws"),
@@ -152,7 +150,7 @@ impl Connector {
 
     /// Where account-wide questions are asked before the partition is known.
     pub(super) fn home_region(&self) -> &str {
-        self.options.default_region.as_deref().unwrap_or("us-east-1")
+        self.options.default_region.as_deref().unwrap_or(USUAL_REGION)
     }
 
     /// Clients for regions, sharing this connector's credentials and budget.
@@ -171,19 +169,14 @@ impl Connector {
             Source::Key(key) => SharedCredentialsProvider::new(key.clone()),
             Source::Role(role) => {
                 let config = own_config(&self.options, self.home_region()).await;
-                let mut builder =
-                    AssumeRoleProvider::builder(&role.role_arn).session_name("plumbline").configure(&config);
-                if let Some(external_id) = &role.external_id {
-                    builder = builder.external_id(external_id);
-                }
-                SharedCredentialsProvider::new(builder.build().await)
+                SharedCredentialsProvider::new(role.provider(&config).await)
             }
         }
     }
 }
 
 /// How Plumbline itself speaks to AWS: the SDK's usual places, with what the options say above them.
-async fn own_config(options: &Options, region: &str) -> SdkConfig {
+pub(super) async fn own_config(options: &Options, region: &str) -> SdkConfig {
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(HTTP.clone())
         .timeout_config(timeouts())

@@ -13,6 +13,7 @@ mod engine;
 mod patience;
 mod provider;
 mod reach;
+mod role;
 
 pub mod cloudwatch;
 pub mod dynamodb;
@@ -32,6 +33,7 @@ pub mod sqs;
 pub use client::{AccessKey, Options};
 pub use provider::Aws;
 use reader::Reader;
+pub use role::{NoPlatformIdentity, check_own_identity};
 
 /// All readers by service. What is listed here is what this build can read.
 const SERVICES: &[&[Reader]] = &[

@@ -34,7 +34,8 @@ impl Aws {
     /// An account by its stored credential. Nothing is sent yet.
     ///
     /// # Errors
-    /// [`CloudError::MalformedCredential`].
+    /// [`CloudError::MalformedCredential`], and for roles [`CloudError::ForeignExternalId`] and
+    /// [`CloudError::AccountMismatch`].
     pub fn connect(credential: &Credential, options: Options) -> Result<Self, CloudError> {
         Ok(Self { connector: Connector::new(credential, options)?, identity: OnceCell::new() })
     }

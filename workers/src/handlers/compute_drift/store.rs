@@ -45,6 +45,7 @@ pub(super) async fn store(
         coverage_pct: report.coverage_pct,
         risk_level,
         report: &summary(compared),
+        every_region: run.filter_regions.is_empty(),
     };
     drift_snapshot::replace(&mut tx, &snapshot).await?;
     let mut ordinal = 0;

@@ -39,7 +39,12 @@ pub(super) fn refused(error: &CloudError) -> JobError {
         CloudError::Unavailable(_) => JobError::retry("cloud_unreachable", message),
         CloudError::Refused(_) => JobError::fail("credential_invalid", message),
         CloudError::UnknownRegions { .. } => JobError::fail("region_unknown", message),
-        CloudError::MalformedCredential { .. } => JobError::fail("credential_malformed", message),
+        CloudError::MalformedCredential { .. } | CloudError::ForeignExternalId(_) => {
+            JobError::fail("credential_malformed", message)
+        }
+        CloudError::AccountMismatch { .. } => JobError::fail("account_mismatch", message),
+        // An instance's role may be out of reach for a while.
+        CloudError::NoPlatformIdentity(_) => JobError::retry("no_platform_identity", message),
         CloudError::UnknownProvider(_) | CloudError::UnknownTypes(_) => JobError::fail("provider_unsupported", message),
     }
 }
@@ -51,6 +56,7 @@ pub(super) fn nothing_read(first: &ScanError) -> JobError {
         "access_denied" => JobError::fail("access_denied", message),
         "invalid_credentials" => JobError::fail("credential_invalid", message),
         "throttled" => JobError::retry("throttled", message),
+        "no_platform_identity" => JobError::retry("no_platform_identity", message),
         _ => JobError::retry("cloud_unreachable", message),
     }
 }
