@@ -18,6 +18,7 @@ pub mod org;
 pub mod page;
 pub mod rate_limit;
 pub mod scan_run;
+pub mod server_role;
 pub mod state_snapshot;
 pub mod state_source;
 pub mod user;
