@@ -89,6 +89,7 @@ pub async fn serve_api(settings: &ApiSettings, ground: &Ground, shutdown: &Shutd
         signals: ground.signals.clone(),
         artifacts: ground.artifacts.clone(),
         public_url: settings.http.public_url(server.address()),
+        trusted_proxies: settings.http.trusted_proxies(),
         aws_principal: settings.http.aws_principal.clone(),
         metrics: Some(telemetry::metrics()?),
     });

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use jobs::addresses::Networks;
 use jobs::artifacts;
 use jobs::crypto::Keyring;
 use jobs::queue::Signals;
@@ -37,6 +38,8 @@ pub struct Parts {
     pub public_url: String,
     /// ARN of the AWS principal that assumes customers' roles, for the trust policy they are told to make.
     pub aws_principal: String,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Networks,
     /// What `/metrics` answers; `None` answers 404.
     pub metrics: Option<RenderMetrics>,
 }
@@ -54,6 +57,7 @@ struct Inner {
     public_url: String,
     document: OnceLock<Bytes>,
     aws_principal: String,
+    trusted_proxies: Networks,
     metrics: Option<RenderMetrics>,
     addresses: Addresses,
     slots: Semaphore,
@@ -78,6 +82,7 @@ impl App {
             public_url: parts.public_url,
             document: OnceLock::new(),
             aws_principal: parts.aws_principal,
+            trusted_proxies: parts.trusted_proxies,
             metrics: parts.metrics,
             addresses: Addresses::default(),
             slots: Semaphore::new(CONCURRENT_REQUESTS),
@@ -139,6 +144,10 @@ impl App {
 
     pub(crate) fn metrics(&self) -> Option<String> {
         self.0.metrics.as_ref().map(|render| render())
+    }
+
+    pub(crate) fn trusted_proxies(&self) -> &Networks {
+        &self.0.trusted_proxies
     }
 
     pub(crate) fn addresses(&self) -> &Addresses {

@@ -1,6 +1,7 @@
 //! Where the API listens, and how the world calls it.
 
 use super::given;
+use jobs::addresses::Networks;
 use std::net::SocketAddr;
 
 /// The API's addresses.
@@ -21,6 +22,10 @@ pub struct Http {
     #[arg(long, env = "PLUMBLINE_PUBLIC_URL", value_name = "URL", hide_env_values = true)]
     public_url: Option<String>,
 
+    /// Networks of proxies whose `X-Forwarded-For` is believed, CIDRs separated by commas; without it, nobody's.
+    #[arg(long, env = "PLUMBLINE_TRUSTED_PROXIES", value_name = "NETWORKS", hide_env_values = true)]
+    trusted_proxies: Option<Networks>,
+
     /// AWS principal that assumes customers' roles, for the trust policy that `cloud-onboarding-info` shows.
     #[arg(
         long,
@@ -33,6 +38,12 @@ pub struct Http {
 }
 
 impl Http {
+    /// The proxies that are trusted.
+    #[must_use]
+    pub fn trusted_proxies(&self) -> Networks {
+        self.trusted_proxies.clone().unwrap_or_default()
+    }
+
     /// The URL that the world uses, given the address that is served.
     #[must_use]
     pub fn public_url(&self, bound: SocketAddr) -> String {

@@ -44,7 +44,8 @@ impl Fixture {
         Self::with(|command| command.env("PLUMBLINE_OIDC_ISSUER", url)).await
     }
 
-    async fn with(settings: impl FnOnce(Plumbline) -> Plumbline) -> Self {
+    /// With changes to the command that starts it.
+    pub async fn with(settings: impl FnOnce(Plumbline) -> Plumbline) -> Self {
         let db = TestDb::new().await;
         let artifacts = tempfile::tempdir().unwrap();
         let place = artifacts.path().to_str().unwrap();
