@@ -78,8 +78,8 @@ pub async fn serve_api(settings: &ApiSettings, ground: &Ground, shutdown: &Shutd
     let listen = settings.http.listen;
     let server = Server::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
     let url = format!("http://{}", server.address());
-    let tokens = match settings.oidc.issuer() {
-        Some(issuer) => Tokens::Oidc(Issuer::new(issuer, &settings.oidc.oidc_audience)?),
+    let tokens = match settings.oidc.settings() {
+        Some(issuer) => Tokens::Oidc(Issuer::new(issuer)?),
         None => Tokens::builtin(&ground.keyring),
     };
     let app = App::new(Parts {

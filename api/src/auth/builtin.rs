@@ -14,7 +14,7 @@ use serde::Serialize;
 use sqlx::PgConnection;
 
 use super::Identity;
-use super::claims::{self, Expected};
+use super::claims::{self, Expected, Unsaid};
 use crate::problem::Problem;
 
 /// `iss` of these tokens.
@@ -44,7 +44,7 @@ impl Key {
 
     pub(super) fn verify(&self, token: &str) -> Result<Identity, Problem> {
         claims::header(token, &[Algorithm::HS256])?;
-        let expected = Expected { issuer: ISSUER, audience: AUDIENCE };
+        let expected = Expected { issuer: ISSUER, audience: AUDIENCE, unsaid: Unsaid::Refused };
         claims::verify(token, Algorithm::HS256, &self.0, expected)
     }
 }

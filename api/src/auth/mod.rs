@@ -6,6 +6,7 @@
 
 pub mod builtin;
 mod claims;
+mod domains;
 mod key;
 mod oidc;
 mod tokens;
@@ -23,7 +24,9 @@ use crate::context::Context;
 use crate::limits;
 use crate::problem::Problem;
 
-pub use oidc::Issuer;
+pub use claims::Unsaid;
+pub use domains::Domains;
+pub use oidc::{Issuer, Settings};
 pub use tokens::{Identity, Tokens};
 
 /// A caller whose credential holds.

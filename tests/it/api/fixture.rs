@@ -41,7 +41,16 @@ impl Fixture {
 
     /// With this OIDC issuer.
     pub async fn with_issuer(url: &str) -> Self {
-        Self::with(|command| command.env("PLUMBLINE_OIDC_ISSUER", url)).await
+        Self::with_issuer_and(url, &[]).await
+    }
+
+    /// With this OIDC issuer and these settings.
+    pub async fn with_issuer_and(url: &str, settings: &[(&str, &str)]) -> Self {
+        Self::with(|command| {
+            let command = command.env("PLUMBLINE_OIDC_ISSUER", url);
+            settings.iter().fold(command, |command, (name, value)| command.env(name, value))
+        })
+        .await
     }
 
     /// With changes to the command that starts it.
