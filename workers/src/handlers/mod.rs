@@ -9,12 +9,15 @@ pub mod refresh_state_source;
 pub mod scan;
 pub mod validate_account;
 
+use std::collections::BTreeSet;
+
+use jobs::kinds::Job;
 use jobs::queue::JobError;
 use jobs::queue::error::Decision;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::runtime::{JobContext, Runtime};
+use crate::runtime::{Handler, JobContext, Runtime};
 use crate::services::Services;
 
 /// Registers every handler.
@@ -26,6 +29,21 @@ pub fn register(runtime: Runtime, services: &Services) -> Runtime {
         .register(refresh_state_source::Handler(services.clone()))
         .register(validate_account::Handler(services.clone()))
         .register(enrich_resource::Handler(services.clone()))
+}
+
+/// The queues of the handlers' kinds, in alphabetical order.
+#[must_use]
+pub fn queues() -> BTreeSet<&'static str> {
+    const fn queue<H: Handler>() -> &'static str {
+        <H::Job as Job>::QUEUE
+    }
+    BTreeSet::from([
+        queue::<scan::Handler>(),
+        queue::<compute_drift::Handler>(),
+        queue::<refresh_state_source::Handler>(),
+        queue::<validate_account::Handler>(),
+        queue::<enrich_resource::Handler>(),
+    ])
 }
 
 /// Whether a failed attempt is the job's end, so that what it worked on must be told. Not when the token was cancelled:
