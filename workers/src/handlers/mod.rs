@@ -64,3 +64,29 @@ fn is_final(cx: &JobContext, error: &JobError) -> bool {
 fn answer(of: &impl Serialize) -> Result<Value, JobError> {
     serde_json::to_value(of).map_err(|error| JobError::fail("answer_unwritable", error))
 }
+
+#[cfg(test)]
+mod tests {
+    use jobs::artifacts::Store;
+    use jobs::crypto::Keyring;
+    use jobs::queue::{Config, Signals};
+    use sqlx::postgres::PgPoolOptions;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_queues_are_those_of_the_registered_handlers() {
+        let folder = tempfile::tempdir().unwrap();
+        let artifacts = Store::open(folder.path().to_str().unwrap()).await.unwrap();
+        let keyring = Keyring::parse(&Keyring::generate(), None).unwrap();
+        let services = Services::new(keyring, artifacts).unwrap();
+        let nowhere = "postgres://127.0.0.1:9/none";
+        let pool = PgPoolOptions::new().connect_lazy(nowhere).unwrap();
+        let stopped = CancellationToken::new();
+        stopped.cancel();
+        let signals = Signals::listen(nowhere.to_owned(), stopped);
+        let runtime = register(Runtime::builder(pool, signals, Config::default()), &services);
+        assert_eq!(runtime.queues(), queues().into_iter().collect::<Vec<_>>());
+    }
+}
