@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use jobs::db::pool;
 use jobs::schema;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{PgConnection, PgPool};
+use sqlx::{Connection as _, PgConnection, PgPool};
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
@@ -58,16 +58,21 @@ impl Store {
             let embedded = Embedded::start(&options).await?;
             (embedded.url(), Some(embedded))
         };
-        let pool = pool::options()
-            .max_connections(connections)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .connect_lazy(&url)
-            .context("DATABASE_URL cannot be read")?;
-        let store = Self { pool, url, embedded };
-        match store.check(schema).await {
-            Ok(()) => Ok(store),
+        let opened = async {
+            let options = parse(&url)?;
+            prepare(&options, schema, embedded.is_some()).await?;
+            let pool = pool::options()
+                .max_connections(connections)
+                .min_connections(opened_first(connections))
+                .acquire_timeout(ACQUIRE_TIMEOUT);
+            pool.connect_with(options).await.context("cannot open connections to the database")
+        };
+        match opened.await {
+            Ok(pool) => Ok(Self { pool, url, embedded }),
             Err(error) => {
-                store.close().await?;
+                if let Some(embedded) = embedded {
+                    embedded.stop().await?;
+                }
                 Err(error)
             }
         }
@@ -91,34 +96,12 @@ impl Store {
         result
     }
 
-    async fn check(&self, schema: Schema) -> Result<()> {
-        let mut conn = self.pool.acquire().await.context("cannot reach the database")?;
-        let pending = match schema {
-            Schema::Ignore => return Ok(()),
-            Schema::Apply | Schema::Own | Schema::Require => schema::pending(&mut conn).await?,
-        };
-        drop(conn);
-        if pending.is_empty() {
-            return Ok(());
-        }
-        if schema == Schema::Apply || (schema == Schema::Own && self.embedded.is_some()) {
-            schema::migrate(&self.connect_options()?).await?;
-            return Ok(());
-        }
-        let names: Vec<String> = pending.iter().map(|m| format!("{:04} {}", m.version, m.description)).collect();
-        bail!(
-            "the database lacks {} migration(s) ({}); apply them with `plumbline migrate`",
-            names.len(),
-            names.join(", ")
-        )
-    }
-
     /// How to connect outside the pool.
     ///
     /// # Errors
     /// A URL that cannot be read.
     pub fn connect_options(&self) -> Result<PgConnectOptions> {
-        self.url.parse().context("DATABASE_URL cannot be read")
+        parse(&self.url)
     }
 
     /// Whether the database is the embedded one.
@@ -171,6 +154,50 @@ impl Store {
             embedded.stop().await?;
         }
         Ok(())
+    }
+}
+
+/// Connections that are opened before the work begins and kept: a busy process is slow to open more, as that takes many
+/// turns of its threads.
+const fn opened_first(connections: u32) -> u32 {
+    let quarter = connections / 4;
+    if quarter < 8 { quarter } else { 8 }
+}
+
+fn parse(url: &str) -> Result<PgConnectOptions> {
+    url.parse().context("DATABASE_URL cannot be read")
+}
+
+/// Connects once outside of any pool, which would try again in silence and tell no more than that it waited; and deals with
+/// migrations that are not applied yet.
+async fn prepare(options: &PgConnectOptions, schema: Schema, is_embedded: bool) -> Result<()> {
+    let mut conn = reach(options).await?;
+    let pending = match schema {
+        Schema::Ignore => Vec::new(),
+        Schema::Apply | Schema::Own | Schema::Require => schema::pending(&mut conn).await?,
+    };
+    conn.close().await?;
+    if pending.is_empty() {
+        return Ok(());
+    }
+    if schema == Schema::Apply || (schema == Schema::Own && is_embedded) {
+        schema::migrate(options).await?;
+        return Ok(());
+    }
+    let names: Vec<String> = pending.iter().map(|m| format!("{:04} {}", m.version, m.description)).collect();
+    bail!("the database lacks {} migration(s) ({}); apply them with `plumbline migrate`", names.len(), names.join(", "))
+}
+
+/// A first connection; its error says where the database was looked for and what was wrong, never the password.
+async fn reach(options: &PgConnectOptions) -> Result<PgConnection> {
+    let place = options
+        .get_socket()
+        .map_or_else(|| format!("{}:{}", options.get_host(), options.get_port()), |path| path.display().to_string());
+    match tokio::time::timeout(ACQUIRE_TIMEOUT, PgConnection::connect_with(options)).await {
+        Ok(Ok(conn)) => Ok(conn),
+        Ok(Err(sqlx::Error::Io(error))) => bail!("cannot reach the database at {place}: {error}"),
+        Ok(Err(error)) => bail!("cannot use the database at {place}: {error}"),
+        Err(_) => bail!("cannot reach the database at {place}: no answer within {} s", ACQUIRE_TIMEOUT.as_secs()),
     }
 }
 

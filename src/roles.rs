@@ -78,8 +78,8 @@ pub async fn serve_api(settings: &ApiSettings, ground: &Ground, shutdown: &Shutd
     let listen = settings.http.listen;
     let server = Server::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
     let url = format!("http://{}", server.address());
-    let tokens = match settings.oidc.issuer() {
-        Some(issuer) => Tokens::Oidc(Issuer::new(issuer, &settings.oidc.oidc_audience)?),
+    let tokens = match settings.oidc.settings() {
+        Some(issuer) => Tokens::Oidc(Issuer::new(issuer)?),
         None => Tokens::builtin(&ground.keyring),
     };
     let app = App::new(Parts {
@@ -90,6 +90,7 @@ pub async fn serve_api(settings: &ApiSettings, ground: &Ground, shutdown: &Shutd
         artifacts: ground.artifacts.clone(),
         public_url: settings.http.public_url(server.address()),
         patience: settings.http.patience(),
+        trusted_proxies: settings.http.trusted_proxies(),
         aws_principal: settings.http.aws_principal.clone(),
         metrics: Some(telemetry::metrics()?),
     });

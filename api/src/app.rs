@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
+use jobs::addresses::Networks;
 use jobs::artifacts;
 use jobs::crypto::Keyring;
 use jobs::queue::Signals;
@@ -40,6 +41,8 @@ pub struct Parts {
     pub patience: Duration,
     /// ARN of the AWS principal that assumes customers' roles, for the trust policy they are told to make.
     pub aws_principal: String,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Networks,
     /// What `/metrics` answers; `None` answers 404.
     pub metrics: Option<RenderMetrics>,
 }
@@ -58,6 +61,7 @@ struct Inner {
     document: OnceLock<Bytes>,
     patience: Duration,
     aws_principal: String,
+    trusted_proxies: Networks,
     metrics: Option<RenderMetrics>,
     addresses: Addresses,
     slots: Semaphore,
@@ -83,6 +87,7 @@ impl App {
             document: OnceLock::new(),
             patience: parts.patience,
             aws_principal: parts.aws_principal,
+            trusted_proxies: parts.trusted_proxies,
             metrics: parts.metrics,
             addresses: Addresses::default(),
             slots: Semaphore::new(CONCURRENT_REQUESTS),
@@ -150,6 +155,10 @@ impl App {
 
     pub(crate) fn metrics(&self) -> Option<String> {
         self.0.metrics.as_ref().map(|render| render())
+    }
+
+    pub(crate) fn trusted_proxies(&self) -> &Networks {
+        &self.0.trusted_proxies
     }
 
     pub(crate) fn addresses(&self) -> &Addresses {

@@ -18,7 +18,7 @@ pub struct Context {
     pub app: App,
     /// The request's id, echoed in `X-Request-Id`.
     pub request_id: String,
-    /// The peer's address. Forwarded headers are not believed: anybody can write them.
+    /// The caller's address: the peer's, or the one that trusted proxies name.
     pub ip: Option<IpAddr>,
     left: Arc<Mutex<Left>>,
 }

@@ -37,6 +37,7 @@ pub mod limits;
 pub mod middleware;
 pub mod openapi;
 pub mod problem;
+mod proxies;
 pub mod request;
 pub mod routes;
 pub mod server;

@@ -57,21 +57,43 @@ pub struct Refused {
     pub why: &'static str,
 }
 
-/// Networks that may be called besides the public ones: `PLUMBLINE_ALLOW_NETWORKS`, CIDRs separated by commas.
+/// Networks as settings name them: CIDRs separated by commas.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Allowed(Vec<IpNet>);
+pub struct Networks(Vec<IpNet>);
+
+/// Networks that may be called besides the public ones: `PLUMBLINE_ALLOW_NETWORKS`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Allowed(Networks);
 
 /// A text that is no list of networks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("\"{0}\" is not a network: write CIDRs separated by commas, such as 10.1.0.0/16,fd12::/48")]
 pub struct InvalidNetwork(String);
 
+impl FromStr for Networks {
+    type Err = InvalidNetwork;
+
+    /// An address alone is the network of it alone.
+    fn from_str(text: &str) -> Result<Self, InvalidNetwork> {
+        let parse = |part: &str| part.parse().or_else(|_| part.parse().map(|address: IpAddr| address.into()));
+        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+        parts.map(|part| parse(part).map_err(|_| InvalidNetwork(part.to_owned()))).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl Networks {
+    /// Whether one of them has this address.
+    #[must_use]
+    pub fn contain(&self, address: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(&address))
+    }
+}
+
 impl FromStr for Allowed {
     type Err = InvalidNetwork;
 
     fn from_str(text: &str) -> Result<Self, InvalidNetwork> {
-        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-        parts.map(|part| part.parse().map_err(|_| InvalidNetwork(part.to_owned()))).collect::<Result<_, _>>().map(Self)
+        text.parse().map(Self)
     }
 }
 
@@ -81,7 +103,7 @@ impl Allowed {
     /// # Errors
     /// [`Refused`] for all but public addresses and allowed networks.
     pub fn check(&self, address: IpAddr) -> Result<(), Refused> {
-        if self.0.iter().any(|network| network.contains(&address)) {
+        if self.0.contain(address) {
             return Ok(());
         }
         match refusal(address) {

@@ -4,7 +4,7 @@ use super::{by_command_line, org};
 use crate::boot::{Schema, Store};
 use crate::config::Database;
 use crate::output::{Json, print};
-use anyhow::{Result, bail};
+use anyhow::Result;
 use jobs::audit::{self, Action, Entry, Origin, Target};
 use jobs::crypto::api_key::{self, KeyKind};
 use jobs::db;
@@ -35,7 +35,7 @@ struct Create {
     #[arg(long)]
     org: String,
     /// What it is for, 3 to 128 characters.
-    #[arg(long)]
+    #[arg(long, value_parser = name)]
     name: String,
     /// live or test.
     #[arg(long, default_value = "live")]
@@ -61,12 +61,17 @@ struct Shown {
     scopes: Vec<String>,
 }
 
+fn name(text: &str) -> Result<String, &'static str> {
+    if (3..=128).contains(&text.chars().count()) {
+        Ok(text.to_owned())
+    } else {
+        Err("it must have 3 to 128 characters")
+    }
+}
+
 /// Creates a key.
 pub async fn run(args: Args) -> Result<ExitCode> {
     let Verb::Create(new) = args.action;
-    if !(3..=128).contains(&new.name.chars().count()) {
-        bail!("--name must have 3 to 128 characters");
-    }
     let key = Store::with(&new.database, Schema::Own, async |conn| create(conn, &new).await).await?;
     print(&mut std::io::stdout(), &[key], &["id", "raw_key", "key_prefix", "scopes"], new.json)?;
     Ok(ExitCode::SUCCESS)

@@ -32,6 +32,7 @@ enum Verb {
 #[command(after_help = "Example:\n  plumbline org create acme --plan team --json")]
 struct Create {
     /// Its name: 1 to 63 lower-case letters, digits and hyphens.
+    #[arg(value_parser = slug)]
     name: String,
     /// Its plan: free, team or enterprise.
     #[arg(long, default_value = "free")]
@@ -68,6 +69,14 @@ impl From<db::org::Org> for Shown {
     }
 }
 
+fn slug(text: &str) -> Result<String, &'static str> {
+    if db::org::is_slug(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("1 to 63 lower-case letters, digits and hyphens inside")
+    }
+}
+
 /// Creates or lists.
 pub async fn run(args: Args) -> Result<ExitCode> {
     let (database, json) = match &args.action {
@@ -85,9 +94,6 @@ pub async fn run(args: Args) -> Result<ExitCode> {
 
 /// Creates an organisation, with its row of the audit chain.
 pub async fn create(conn: &mut PgConnection, name: &str, plan: Plan) -> Result<db::org::Org> {
-    if !db::org::is_slug(name) {
-        bail!("{name:?} cannot be an organisation's name: 1 to 63 lower-case letters, digits and hyphens inside");
-    }
     let mut tx = conn.begin().await?;
     let org = match db::org::insert(&mut tx, &db::org::NewOrg { slug: name, display_name: name, plan }).await {
         Err(sqlx::Error::Database(e)) if e.constraint() == Some("org_slug_key") => {

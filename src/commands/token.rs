@@ -1,11 +1,11 @@
 //! `plumbline token`.
 
-use super::org;
+use super::{by_command_line, org};
 use crate::boot::{Schema, Store};
 use crate::config::{Database, MissingKey, Oidc, Secrets};
 use crate::output::{Json, print};
 use anyhow::{Result, bail};
-use api::auth::builtin::{Request, mint};
+use api::auth::builtin::{Request, is_email, mint};
 use jobs::domain::Role;
 use serde::Serialize;
 use std::process::ExitCode;
@@ -18,7 +18,7 @@ pub struct Args {
     #[arg(long)]
     org: String,
     /// The person's email; the person is created at the first token.
-    #[arg(long)]
+    #[arg(long, value_parser = email)]
     email: String,
     /// The role that the person gets in the organisation.
     #[arg(long)]
@@ -38,6 +38,10 @@ struct Shown {
     token: String,
 }
 
+fn email(text: &str) -> Result<String, &'static str> {
+    if is_email(text) { Ok(text.to_owned()) } else { Err("this is not an email address") }
+}
+
 /// Signs and prints a token; without `--json` nothing but the token, for use in a shell.
 pub async fn run(args: Args) -> Result<ExitCode> {
     if let Some(issuer) = args.oidc.issuer() {
@@ -46,7 +50,8 @@ pub async fn run(args: Args) -> Result<ExitCode> {
     let keyring = args.secrets.keyring(&args.database.data_dir, MissingKey::Refuse)?;
     let token = Store::with(&args.database, Schema::Own, async |conn| {
         let org = org::resolve(conn, &args.org).await?;
-        Ok(mint(conn, &keyring, Request { org, email: &args.email, role: args.role }).await?)
+        let request = Request { org, email: &args.email, role: args.role, by: &by_command_line() };
+        Ok(mint(conn, &keyring, request).await?)
     })
     .await?;
     if args.json.json {

@@ -1,6 +1,7 @@
 //! Where the API listens, and how the world calls it.
 
 use super::given;
+use jobs::addresses::Networks;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -21,6 +22,10 @@ pub struct Http {
     /// How the world calls this API, for its document; by default the address it serves on.
     #[arg(long, env = "PLUMBLINE_PUBLIC_URL", value_name = "URL", hide_env_values = true)]
     public_url: Option<String>,
+
+    /// Networks of proxies whose `X-Forwarded-For` is believed, CIDRs separated by commas; without it, nobody's.
+    #[arg(long, env = "PLUMBLINE_TRUSTED_PROXIES", value_name = "NETWORKS", hide_env_values = true)]
+    trusted_proxies: Option<Networks>,
 
     /// AWS principal that assumes customers' roles, for the trust policy that `cloud-onboarding-info` shows.
     #[arg(
@@ -44,6 +49,12 @@ impl Http {
     #[must_use]
     pub const fn patience(&self) -> Duration {
         Duration::from_secs(self.await_seconds)
+    }
+
+    /// The proxies that are trusted.
+    #[must_use]
+    pub fn trusted_proxies(&self) -> Networks {
+        self.trusted_proxies.clone().unwrap_or_default()
     }
 
     /// The URL that the world uses, given the address that is served.

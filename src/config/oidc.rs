@@ -1,6 +1,8 @@
 //! Who vouches for people.
 
 use super::given;
+use api::auth::{Domains, Settings, Unsaid};
+use clap::builder::FalseyValueParser;
 
 /// The OpenID Connect issuer; without one, the built-in issuer for development signs tokens (`plumbline token`).
 #[derive(Debug, Clone, clap::Args)]
@@ -19,6 +21,19 @@ pub struct Oidc {
         hide_env_values = true
     )]
     pub oidc_audience: String,
+
+    /// Email domains whose people may sign in, separated by commas; without it, whoever the issuer vouches for.
+    #[arg(long, env = "PLUMBLINE_OIDC_EMAIL_DOMAINS", value_name = "A,B", hide_env_values = true)]
+    oidc_email_domains: Option<Domains>,
+
+    /// Take tokens that do not say whether their email is verified; only for an issuer that verifies every email.
+    #[arg(
+        long,
+        env = "PLUMBLINE_OIDC_ASSUME_VERIFIED",
+        value_parser = FalseyValueParser::new(),
+        hide_env_values = true
+    )]
+    oidc_assume_verified: bool,
 }
 
 impl Oidc {
@@ -26,5 +41,17 @@ impl Oidc {
     #[must_use]
     pub fn issuer(&self) -> Option<&str> {
         given(self.oidc_issuer.as_ref())
+    }
+
+    /// What the API must know of the issuer, if one is configured.
+    #[must_use]
+    pub fn settings(&self) -> Option<Settings> {
+        let unsaid = if self.oidc_assume_verified { Unsaid::Taken } else { Unsaid::Refused };
+        self.issuer().map(|url| Settings {
+            url: url.to_owned(),
+            audience: self.oidc_audience.clone(),
+            domains: self.oidc_email_domains.clone().unwrap_or_default(),
+            unsaid,
+        })
     }
 }

@@ -31,7 +31,8 @@ impl Listen {
 #[command(next_help_heading = "Queue")]
 pub struct Work {
     /// Queues to serve, separated by commas; all without it.
-    #[arg(long, env = "PLUMBLINE_QUEUES", value_name = "A,B", value_delimiter = ',')]
+    #[arg(long, env = "PLUMBLINE_QUEUES", value_name = "A,B", value_delimiter = ',',
+          value_parser = known_queue)]
     queues: Option<Vec<String>>,
 
     #[command(flatten)]
@@ -46,6 +47,15 @@ pub struct Concurrency {
     #[arg(long, env = "PLUMBLINE_CONCURRENCY", value_name = "N", default_value_t = 8,
           value_parser = clap::value_parser!(u16).range(1..=1_000))]
     concurrency: u16,
+}
+
+/// A name of [`workers::handlers::queues`]; empty ones are skipped later.
+fn known_queue(name: &str) -> Result<String, String> {
+    let known = workers::handlers::queues();
+    if name.is_empty() || known.contains(name) {
+        return Ok(name.to_owned());
+    }
+    Err(format!("there is no such queue; there are {}", known.into_iter().collect::<Vec<_>>().join(", ")))
 }
 
 impl Work {

@@ -4,6 +4,7 @@
 use super::binaries::{self, Binaries};
 use super::owner::Owner;
 use super::{Durability, Error, io, process};
+use jobs::crypto::scram;
 use serde::{Deserialize, Serialize};
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::Write as _;
@@ -68,7 +69,8 @@ impl Cluster {
         DirBuilder::new().mode(0o700).create(&new).map_err(io("create", &new))?;
         // In the temporary folder, as the owner cannot reach the data folder.
         let password = std::env::temp_dir().join(format!("plumbline-{}", Uuid::new_v4()));
-        private_file(&password, &self.credentials.password)?;
+        // initdb passes the line on to ALTER USER, which takes a verifier as well as a password.
+        private_file(&password, &scram::verifier(&self.credentials.password))?;
         let result = self.run_initdb(&new, &password, durability).await;
         std::fs::remove_file(&password).map_err(io("remove", &password))?;
         result?;

@@ -13,6 +13,23 @@ fn wrong_usage_is_exit_status_2() {
     }
 }
 
+#[test]
+fn values_that_cannot_be_are_wrong_usage_and_say_what_can_be() {
+    for (args, hint) in [
+        (&["worker", "--queues", "scans,nope"][..], "awaited, drift, scans"),
+        (&["key", "create", "--org", "acme", "--name", "ab"], "3 to 128"),
+        (&["token", "--org", "acme", "--email", "nope", "--role", "owner"], "email"),
+        (&["org", "create", "No Such Name"], "lower-case"),
+        (&["api", "--trusted-proxies", "10.0.0.0/99"], "CIDR"),
+        (&["api", "--oidc-email-domains", "@example.com"], "bare"),
+    ] {
+        let output = Plumbline::new(args).env("DATABASE_URL", "postgres://127.0.0.1:9/none").output();
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {message}");
+        assert!(output.stdout.is_empty() && message.contains(hint), "{args:?}: {message}");
+    }
+}
+
 #[tokio::test]
 async fn migrate_check_tells_what_is_pending_and_migrate_applies_it() {
     let db = TestDb::unmigrated().await;
@@ -28,11 +45,18 @@ async fn migrate_check_tells_what_is_pending_and_migrate_applies_it() {
 
 #[test]
 fn an_unreachable_database_is_told_in_one_line_without_its_password() {
-    let output = Plumbline::new(&["migrate"]).env("DATABASE_URL", "postgres://me:hunter2@127.0.0.1:9/none").output();
-    let message = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(1), "{message}");
-    assert!(message.starts_with("error: ") && message.lines().count() == 1, "{message}");
-    assert!(!message.contains("hunter2"), "{message}");
+    let commands = [&["migrate"][..], &["up"], &["worker"], &["org", "list"], &["doctor"]];
+    for args in commands {
+        let folder = tempfile::tempdir().unwrap();
+        let command = Plumbline::new(args).data_dir(&folder.path().join("data"));
+        let output = command.env("DATABASE_URL", "postgres://me:hunter2@127.0.0.1:9/none").output();
+        let message = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {message}");
+        assert!(message.contains("127.0.0.1:9: Connection refused"), "{args:?}: {message}");
+        assert!(!message.contains("hunter2"), "{args:?}: {message}");
+        let is_report = args == ["doctor"];
+        assert!(is_report || (message.starts_with("error: ") && message.lines().count() == 1), "{args:?}: {message}");
+    }
 }
 
 #[tokio::test]

@@ -78,6 +78,35 @@ async fn a_server_that_outlived_its_plumbline_is_adopted_and_then_stopped() {
     eventually("the server to go", async || (!is_alive(pid)).then_some(())).await;
 }
 
+/// How the role's password is kept.
+async fn verifier(embedded: &Embedded) -> String {
+    let mut conn = PgConnection::connect(&embedded.url()).await.unwrap();
+    let own = "SELECT rolpassword FROM pg_authid WHERE rolname = current_user";
+    sqlx::query_scalar(own).fetch_one(&mut conn).await.unwrap()
+}
+
+#[tokio::test]
+async fn connecting_costs_one_iteration_on_new_folders_and_on_old_ones() {
+    let (_root, path) = data_dir();
+    let embedded = start(&path).await.unwrap();
+    assert!(verifier(&embedded).await.starts_with("SCRAM-SHA-256$1:"));
+
+    // As initdb leaves it when it is given the password itself.
+    let url = embedded.url();
+    let password = url.split([':', '@']).nth(2).unwrap();
+    let mut conn = PgConnection::connect(&url).await.unwrap();
+    let statement = format!("ALTER ROLE CURRENT_USER PASSWORD '{password}'");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut conn).await.unwrap();
+    conn.close().await.unwrap();
+    assert!(verifier(&embedded).await.starts_with("SCRAM-SHA-256$4096:"));
+    embedded.stop().await.unwrap();
+
+    let again = start(&path).await.unwrap();
+    answers(&again).await;
+    assert!(verifier(&again).await.starts_with("SCRAM-SHA-256$1:"));
+    again.stop().await.unwrap();
+}
+
 #[tokio::test]
 async fn a_killed_server_is_recovered_at_the_next_start() {
     let (_root, path) = data_dir();

@@ -111,6 +111,18 @@ async fn an_address_that_is_taken_ends_up_with_what_it_was() {
 }
 
 #[tokio::test]
+async fn connections_are_open_before_the_first_request() {
+    let db = TestDb::new().await;
+    let artifacts = tempfile::tempdir().unwrap();
+    let place = artifacts.path().to_str().unwrap();
+    let api = Plumbline::new(&["api", "--listen", "127.0.0.1:0"]).database(&db).env("PLUMBLINE_ARTIFACTS", place);
+    let _running = api.start();
+    let others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    let open: i64 = sqlx::query_scalar(others).fetch_one(&db.pool).await.unwrap();
+    assert!(open >= 6, "{open} are open");
+}
+
+#[tokio::test]
 async fn every_role_starts_and_stops_well() {
     let db = TestDb::new().await;
     let artifacts = tempfile::tempdir().unwrap();

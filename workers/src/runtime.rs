@@ -105,7 +105,7 @@ impl Runtime {
         self
     }
 
-    fn queues(&self) -> Vec<String> {
+    pub(crate) fn queues(&self) -> Vec<String> {
         let known: BTreeSet<&str> = self.handlers.values().map(|handler| handler.queue).collect();
         let wanted = |queue: &&str| self.only_queues.as_ref().is_none_or(|only| only.iter().any(|name| name == queue));
         known.into_iter().filter(wanted).map(str::to_owned).collect()

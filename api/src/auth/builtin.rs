@@ -5,16 +5,18 @@
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use jobs::audit::{self, Action, Actor, Entry, Origin, Target};
 use jobs::crypto::Keyring;
 use jobs::db;
 use jobs::domain::Role;
 use jobs::ids::OrgId;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, encode};
 use serde::Serialize;
-use sqlx::PgConnection;
+use serde_json::json;
+use sqlx::{Connection as _, PgConnection};
 
 use super::Identity;
-use super::claims::{self, Expected};
+use super::claims::{self, Expected, Unsaid};
 use crate::problem::Problem;
 
 /// `iss` of these tokens.
@@ -44,7 +46,7 @@ impl Key {
 
     pub(super) fn verify(&self, token: &str) -> Result<Identity, Problem> {
         claims::header(token, &[Algorithm::HS256])?;
-        let expected = Expected { issuer: ISSUER, audience: AUDIENCE };
+        let expected = Expected { issuer: ISSUER, audience: AUDIENCE, unsaid: Unsaid::Refused };
         claims::verify(token, Algorithm::HS256, &self.0, expected)
     }
 }
@@ -58,6 +60,8 @@ pub struct Request<'a> {
     pub email: &'a str,
     /// The role.
     pub role: Role,
+    /// Who gives the role, for the audit chain.
+    pub by: &'a Actor,
 }
 
 #[derive(Serialize)]
@@ -83,6 +87,9 @@ pub enum MintError {
     /// The token could not be signed.
     #[error(transparent)]
     Sign(#[from] jsonwebtoken::errors::Error),
+    /// The audit chain cannot be continued.
+    #[error(transparent)]
+    Audit(#[from] audit::AppendError),
     /// The database failed.
     #[error(transparent)]
     Database(#[from] sqlx::Error),
@@ -94,16 +101,43 @@ pub enum MintError {
 /// See [`MintError`].
 pub async fn mint(conn: &mut PgConnection, keyring: &Keyring, request: Request<'_>) -> Result<String, MintError> {
     let email = request.email.to_lowercase();
-    if !email.contains('@') || email.len() > 254 {
+    if !is_email(&email) {
         return Err(MintError::Email(email));
     }
-    if db::org::find(conn, request.org).await?.is_none() {
+    let mut tx = conn.begin().await?;
+    if db::org::find(&mut tx, request.org).await?.is_none() {
         return Err(MintError::Org(request.org));
     }
     let seen = db::user::Seen { issuer: ISSUER, subject: &email, email: &email, display_name: None };
-    let user = db::user::upsert(conn, &seen).await?;
-    db::membership::set_role(conn, request.org, user.id, request.role).await?;
+    let user = db::user::upsert(&mut tx, &seen).await?;
+    give_role(&mut tx, request, &user).await?;
+    tx.commit().await?;
     Ok(sign(keyring, &email, LIFETIME)?)
+}
+
+/// What is taken for an email address: its owner gets no mail from us, so it need not be more than recognisable.
+#[must_use]
+pub fn is_email(text: &str) -> bool {
+    text.contains('@') && text.len() <= 254
+}
+
+/// Gives the person the role, with its row of the organisation's audit chain; nothing where they have it already.
+async fn give_role(conn: &mut PgConnection, request: Request<'_>, user: &db::user::User) -> Result<(), MintError> {
+    let former = db::membership::find_place(conn, request.org, user.id).await?.map(|(role, _)| role);
+    if former == Some(request.role) {
+        return Ok(());
+    }
+    let id = db::membership::set_role(conn, request.org, user.id, request.role).await?;
+    let entry = Entry {
+        org: Some(request.org),
+        actor: request.by,
+        origin: &Origin::default(),
+        action: Action::MembershipCreated,
+        target: Target { kind: "membership", id: id.to_string() },
+        details: json!({"user_id": user.id, "email": user.email, "role": request.role, "former_role": former}),
+    };
+    audit::append(conn, &entry).await?;
+    Ok(())
 }
 
 fn sign(keyring: &Keyring, email: &str, lifetime: Duration) -> Result<String, jsonwebtoken::errors::Error> {

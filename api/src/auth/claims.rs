@@ -34,13 +34,24 @@ enum Verified {
 }
 
 impl Verified {
-    fn holds(&self) -> bool {
+    fn holds(&self, unsaid: Unsaid) -> bool {
         match self {
             Self::Bool(verified) => *verified,
             Self::Text(text) => text == "true",
-            Self::Absent => false,
+            Self::Absent => unsaid == Unsaid::Taken,
         }
     }
+}
+
+/// What an email is worth of which the token does not say whether it is verified. The claim is optional (OpenID Connect
+/// Core 1.0, section 5.1) and some issuers never send it, but some of those let people write any email into their profile;
+/// only the operator knows which kind the issuer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unsaid {
+    /// Nothing.
+    Refused,
+    /// As much as a verified one.
+    Taken,
 }
 
 /// Whom a token must come from and be for.
@@ -50,6 +61,8 @@ pub struct Expected<'a> {
     pub issuer: &'a str,
     /// `aud`, or one of it.
     pub audience: &'a str,
+    /// Whether `email_verified` may be missing.
+    pub unsaid: Unsaid,
 }
 
 /// Verifies signature and claims with a key that was chosen for the token's algorithm.
@@ -75,7 +88,7 @@ pub fn verify(
     let email = claims.email.filter(|email| email.len() <= 254 && email.contains('@')).ok_or(
         Problem::unauthenticated("token_without_email", "the token has no email: ask the issuer for the scope email"),
     )?;
-    if !claims.email_verified.holds() {
+    if !claims.email_verified.holds(expected.unsaid) {
         return Err(Problem::unauthenticated("email_unverified", "the issuer has not verified the token's email"));
     }
     Ok(Identity {

@@ -6,6 +6,7 @@
 
 pub mod builtin;
 mod claims;
+mod domains;
 mod key;
 mod oidc;
 mod tokens;
@@ -20,9 +21,12 @@ use salvo::http::{HeaderMap, HeaderValue};
 use salvo::prelude::Request;
 
 use crate::context::Context;
+use crate::limits;
 use crate::problem::Problem;
 
-pub use oidc::Issuer;
+pub use claims::Unsaid;
+pub use domains::Domains;
+pub use oidc::{Issuer, Settings};
 pub use tokens::{Identity, Tokens};
 
 /// A caller whose credential holds.
@@ -111,12 +115,12 @@ impl Caller {
     }
 }
 
-/// Finds out who calls. Refusals count against the peer's address, and an address with too many gets 429 without a look.
+/// Finds out who calls. Refusals count against the caller's address, and one with too many is told so instead; a credential
+/// that holds is never refused for its address' sake, which others may share.
 ///
 /// # Errors
 /// 400 for two credentials at once, 401 for none or one that does not hold, 403 for an operator's key, 429.
 pub async fn authenticate(req: &Request, context: &Context) -> Result<Caller, Problem> {
-    context.app.addresses().check(context.ip)?;
     let result = match credential(req.headers()) {
         Ok(Credential::Key(key)) => key::verify(&key, context).await,
         Ok(Credential::Token(token)) => tokens::verify(&token, context).await,
@@ -125,8 +129,8 @@ pub async fn authenticate(req: &Request, context: &Context) -> Result<Caller, Pr
     match &result {
         Ok(caller) => context.left(|left| left.caller = Some(caller.name())),
         Err(Problem::Unauthenticated { class, .. }) => {
-            context.app.addresses().count(context.ip);
             metrics::counter!("http_refused_credentials_total", "reason" => *class).increment(1);
+            limits::count_refusal(context)?;
         }
         Err(_) => {}
     }

@@ -1,9 +1,12 @@
 //! An OpenID Connect issuer: discovery, its keys, and tokens verified with them.
 //!
 //! Keys are kept and fetched again once an hour, or when a token names a key that is not known, which is how issuers rotate.
-//! Anybody can make up key ids, so such fetches are few: one at a time, a small burst, then one every ten seconds. While
-//! the issuer cannot be reached the known keys stay good.
+//! Anybody can make up key ids, so fetches are few: one at a time, a small burst, then one every ten seconds.
+//!
+//! Nobody with a known key waits for the hourly fetch: it goes on behind the requests, which are served with the keys that are
+//! known, however long the issuer takes or cannot be reached. Only an unknown key is waited for.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, JwkSet, KeyAlgorithm, PublicKeyUse};
@@ -14,12 +17,13 @@ use serde::de::DeserializeOwned;
 use tokio::sync::{Mutex, RwLock};
 
 use super::Identity;
-use super::claims::{self, Expected};
+use super::claims::{self, Expected, Unsaid};
+use super::domains::Domains;
 use crate::problem::Problem;
 
 /// Keys older than this are fetched again.
 const FRESH_FOR: Duration = Duration::from_hours(1);
-/// A fetch for an unknown key id is allowed once in so long …
+/// A fetch beside the first is allowed once in so long …
 const REFETCH_EVERY: Duration = Duration::from_secs(10);
 /// … and this often at once.
 const REFETCH_BURST: u32 = 3;
@@ -31,23 +35,44 @@ const MAX_BYTES: usize = 512 * 1024;
 /// Signatures that are taken: asymmetric only, so that nobody's public key can be used as a shared secret.
 const ALGORITHMS: [Algorithm; 3] = [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA];
 
+/// What an operator says of the issuer.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Its URL, `iss` exactly.
+    pub url: String,
+    /// Whom its tokens must be for, `aud`.
+    pub audience: String,
+    /// Whose people may sign in.
+    pub domains: Domains,
+    /// Whether its tokens may leave out `email_verified`.
+    pub unsaid: Unsaid,
+}
+
 /// A configured issuer.
 #[derive(Debug)]
-pub struct Issuer {
-    url: String,
-    audience: String,
+pub struct Issuer(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    settings: Settings,
     http: reqwest::Client,
     keys: RwLock<Option<Keys>>,
-    fetching: Mutex<Refetches>,
+    fetching: Arc<Mutex<Refetches>>,
 }
 
 #[derive(Debug)]
 struct Keys {
     set: JwkSet,
-    fetched: Instant,
+    fresh_until: Instant,
 }
 
-/// When fetches for unknown keys were made: as in [`crate::limits`], one time says how full the bucket is.
+/// A key that is known.
+enum Known {
+    Fresh(Jwk),
+    Stale(Jwk),
+}
+
+/// When fetches beside the first were made: as in [`crate::limits`], one time says how full the bucket is.
 #[derive(Debug)]
 struct Refetches {
     full_at: Instant,
@@ -60,76 +85,108 @@ struct Discovery {
 }
 
 impl Issuer {
-    /// The issuer at this URL (`iss` exactly), whose tokens must be for `audience`.
+    /// An issuer that is asked for its keys when the first token comes.
     ///
     /// # Errors
     /// When no HTTP client can be built, for example without any root certificates.
-    pub fn new(url: &str, audience: &str) -> Result<Self, reqwest::Error> {
+    pub fn new(settings: Settings) -> Result<Self, reqwest::Error> {
         let http = reqwest::Client::builder().timeout(TIMEOUT).redirect(redirect::Policy::none()).build()?;
-        Ok(Self {
-            url: url.to_owned(),
-            audience: audience.to_owned(),
-            http,
-            keys: RwLock::new(None),
-            fetching: Mutex::new(Refetches { full_at: Instant::now() }),
-        })
+        let fetching = Arc::new(Mutex::new(Refetches { full_at: Instant::now() }));
+        Ok(Self(Arc::new(Inner { settings, http, keys: RwLock::new(None), fetching })))
     }
 
     pub(super) async fn verify(&self, token: &str) -> Result<Identity, Problem> {
         let header = claims::header(token, &ALGORITHMS)?;
         let jwk = self.key(header.kid.as_deref()).await?;
         let key = usable(&jwk, header.alg)?;
-        let expected = Expected { issuer: &self.url, audience: &self.audience };
-        claims::verify(token, header.alg, &key, expected)
+        let Settings { url, audience, domains, unsaid } = &self.0.settings;
+        let expected = Expected { issuer: url, audience, unsaid: *unsaid };
+        let identity = claims::verify(token, header.alg, &key, expected)?;
+        if !domains.admit(&identity.email) {
+            return Err(Problem::forbidden(
+                "email_domain_not_allowed",
+                "people with an email of this domain may not sign in here: ask the operator to allow it",
+            ));
+        }
+        Ok(identity)
     }
 
     async fn key(&self, kid: Option<&str>) -> Result<Jwk, Problem> {
-        if let Some(jwk) = self.known(kid, FRESH_FOR).await {
-            return Ok(jwk);
+        match self.0.known(kid).await {
+            Some(Known::Fresh(jwk)) => return Ok(jwk),
+            Some(Known::Stale(jwk)) => {
+                self.refresh_behind();
+                return Ok(jwk);
+            }
+            None => {}
         }
         // Single flight: whoever waited here finds what the one before fetched.
-        let mut fetching = self.fetching.lock().await;
-        if let Some(jwk) = self.known(kid, FRESH_FOR).await {
+        let mut fetching = self.0.fetching.lock().await;
+        if let Some(Known::Fresh(jwk)) = self.0.known(kid).await {
             return Ok(jwk);
         }
+        self.0.refresh(&mut fetching).await?;
+        match self.0.known(kid).await {
+            Some(Known::Fresh(jwk) | Known::Stale(jwk)) => Ok(jwk),
+            None => Err(Problem::unauthenticated(
+                "token_key_unknown",
+                "the token is signed with a key that its issuer does not list",
+            )),
+        }
+    }
+
+    /// Fetches the keys anew while requests go on, unless somebody does so already.
+    fn refresh_behind(&self) {
+        if let Ok(mut fetching) = Arc::clone(&self.0.fetching).try_lock_owned() {
+            let inner = Arc::clone(&self.0);
+            tokio::spawn(async move {
+                // What goes wrong has been logged, and keys are known.
+                let _ = inner.refresh(&mut fetching).await;
+            });
+        }
+    }
+}
+
+impl Inner {
+    /// Fetches the keys if that is allowed at this time.
+    ///
+    /// # Errors
+    /// 502 where it fails and there are no keys from before.
+    async fn refresh(&self, fetching: &mut Refetches) -> Result<(), Problem> {
         let first = self.keys.read().await.is_none();
-        if first || fetching.allow(Instant::now()) {
-            match self.fetch().await {
-                Ok(set) => {
-                    *self.keys.write().await = Some(Keys { set, fetched: Instant::now() });
-                }
-                Err(error) => {
-                    tracing::warn!(issuer = self.url, error = %error, "issuer's keys could not be fetched");
-                    if first {
-                        return Err(Problem::BadGateway {
-                            class: "issuer_unavailable",
-                            message: "the identity provider cannot be reached at the moment: try again".to_owned(),
-                        });
-                    }
+        if !first && !fetching.allow(Instant::now()) {
+            return Ok(());
+        }
+        match self.fetch().await {
+            Ok(set) => *self.keys.write().await = Some(Keys { set, fresh_until: Instant::now() + FRESH_FOR }),
+            Err(error) => {
+                tracing::warn!(issuer = self.settings.url, error = %error, "issuer's keys could not be fetched");
+                if first {
+                    return Err(Problem::BadGateway {
+                        class: "issuer_unavailable",
+                        message: "the identity provider cannot be reached at the moment: try again".to_owned(),
+                    });
                 }
             }
         }
-        self.known(kid, Duration::MAX).await.ok_or(Problem::unauthenticated(
-            "token_key_unknown",
-            "the token is signed with a key that its issuer does not list",
-        ))
+        Ok(())
     }
 
-    /// A key that is known, unless what is known is older than `within`.
-    async fn known(&self, kid: Option<&str>, within: Duration) -> Option<Jwk> {
+    async fn known(&self, kid: Option<&str>) -> Option<Known> {
         let keys = self.keys.read().await;
-        let keys = keys.as_ref().filter(|keys| keys.fetched.elapsed() <= within)?;
-        match (kid, keys.set.keys.as_slice()) {
+        let keys = keys.as_ref()?;
+        let jwk = match (kid, keys.set.keys.as_slice()) {
             (Some(kid), _) => keys.set.find(kid).cloned(),
             (None, [only]) => Some(only.clone()),
             (None, _) => None,
-        }
+        }?;
+        Some(if Instant::now() <= keys.fresh_until { Known::Fresh(jwk) } else { Known::Stale(jwk) })
     }
 
     async fn fetch(&self) -> Result<JwkSet, FetchError> {
-        let url = format!("{}/.well-known/openid-configuration", self.url.trim_end_matches('/'));
+        let url = format!("{}/.well-known/openid-configuration", self.settings.url.trim_end_matches('/'));
         let discovery: Discovery = self.get(&url).await?;
-        if discovery.issuer != self.url {
+        if discovery.issuer != self.settings.url {
             return Err(FetchError::OtherIssuer(discovery.issuer));
         }
         self.get(&discovery.jwks_uri).await
@@ -198,5 +255,29 @@ mod tests {
         assert_eq!(allowed, 3);
         assert!(!refetches.allow(start + Duration::from_secs(9)));
         assert!(refetches.allow(start + Duration::from_secs(10)));
+    }
+
+    #[tokio::test]
+    async fn nobody_with_a_known_key_waits_for_an_issuer_that_hangs() {
+        // It takes connections and never answers.
+        let hanging = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let settings = Settings {
+            url: format!("http://{}", hanging.local_addr().unwrap()),
+            audience: "plumbline".to_owned(),
+            domains: Domains::default(),
+            unsaid: Unsaid::Refused,
+        };
+        let issuer = Issuer::new(settings).unwrap();
+        let jwk = serde_json::json!({"kty": "OKP", "crv": "Ed25519", "x": "A", "kid": "k1"});
+        let set = serde_json::from_value(serde_json::json!({ "keys": [jwk] })).unwrap();
+        *issuer.0.keys.write().await = Some(Keys { set, fresh_until: Instant::now() });
+        let start = Instant::now();
+        for _ in 0..20 {
+            issuer.key(Some("k1")).await.unwrap();
+        }
+        assert!(start.elapsed() < TIMEOUT, "{:?}", start.elapsed());
+        // One fetch is under way behind them.
+        hanging.accept().await.unwrap();
+        assert!(issuer.0.fetching.try_lock().is_err());
     }
 }

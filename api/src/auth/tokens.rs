@@ -38,7 +38,8 @@ pub struct Identity {
     pub display_name: Option<String>,
 }
 
-/// The caller behind a token; a person seen for the first time is written down.
+/// The caller behind a token; a person seen for the first time is written down. That is no event of the audit chain: the row
+/// repeats what the issuer says, gives no rights, and belongs to no organisation. The role that a person gets later is one.
 ///
 /// # Errors
 /// 401 where the token does not hold or the person is switched off, 502 where the issuer cannot be asked for its keys.

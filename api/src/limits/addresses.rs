@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::problem::Problem;
+use super::Allowance;
 
 /// Refusals that an address may have at once, and again in every window.
 const BURST: u32 = 300;
@@ -18,45 +18,33 @@ const REMEMBERED: usize = 50_000;
 pub struct Addresses(Mutex<HashMap<IpAddr, Instant>>);
 
 impl Addresses {
-    /// Whether an address may try at all.
+    /// Counts a refusal.
     ///
     /// # Errors
-    /// 429 when it had too many refusals.
-    pub fn check(&self, ip: Option<IpAddr>) -> Result<(), Problem> {
-        match ip {
-            Some(ip) => self.check_at(ip, Instant::now()),
-            None => Ok(()),
-        }
+    /// The state of the address' bucket, with [`Allowance::refused_for`] set, when it has had too many: then this one is not
+    /// counted, so that whoever waits as long as told is heard again.
+    pub fn count(&self, ip: IpAddr) -> Result<(), Allowance> {
+        self.count_at(ip, Instant::now())
     }
 
-    /// Counts a refusal.
-    pub fn count(&self, ip: Option<IpAddr>) {
-        if let Some(ip) = ip {
-            self.count_at(ip, Instant::now());
-        }
-    }
-
-    fn check_at(&self, ip: IpAddr, now: Instant) -> Result<(), Problem> {
-        let full_at = self.lock().get(&ip).copied().unwrap_or(now);
-        let room = full_at.saturating_duration_since(now) + WINDOW / BURST;
-        match room.checked_sub(WINDOW) {
-            Some(over) if !over.is_zero() => {
-                Err(Problem::RateLimited { what: "refused credentials from this address", retry_after: over })
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn count_at(&self, ip: IpAddr, now: Instant) {
+    fn count_at(&self, ip: IpAddr, now: Instant) -> Result<(), Allowance> {
+        let each = WINDOW / BURST;
         let mut buckets = self.lock();
         if buckets.len() >= REMEMBERED && !buckets.contains_key(&ip) {
             buckets.retain(|_, full_at| *full_at > now);
             if buckets.len() >= REMEMBERED {
-                return;
+                return Ok(());
             }
         }
         let full_at = buckets.entry(ip).or_insert(now);
-        *full_at = (*full_at).max(now) + WINDOW / BURST;
+        let full_in = full_at.saturating_duration_since(now);
+        match (full_in + each).checked_sub(WINDOW).filter(|over| !over.is_zero()) {
+            Some(over) => Err(Allowance { limit: BURST, remaining: 0, full_in, refused_for: Some(over) }),
+            None => {
+                *full_at = now + full_in + each;
+                Ok(())
+            }
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<IpAddr, Instant>> {
@@ -76,11 +64,12 @@ mod tests {
         let guesser = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
         let other = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2));
         for _ in 0..BURST {
-            addresses.check_at(guesser, now).unwrap();
-            addresses.count_at(guesser, now);
+            addresses.count_at(guesser, now).unwrap();
         }
-        assert_eq!(addresses.check_at(guesser, now).unwrap_err().class(), "rate_limited");
-        addresses.check_at(other, now).unwrap();
-        addresses.check_at(guesser, now + WINDOW / BURST * 2).unwrap();
+        let refused = addresses.count_at(guesser, now).unwrap_err();
+        assert_eq!((refused.limit, refused.remaining), (BURST, 0));
+        assert!(refused.refused_for.is_some_and(|wait| wait <= WINDOW / BURST));
+        addresses.count_at(other, now).unwrap();
+        addresses.count_at(guesser, now + WINDOW / BURST * 2).unwrap();
     }
 }

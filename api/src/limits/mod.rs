@@ -2,7 +2,7 @@
 //!
 //! Every caller has a bucket by its plan, kept in the database so that it is one for all machines; operations that are
 //! costly have one more ([`take_operation`]). Addresses that send bad credentials have a bucket in memory
-//! ([`Addresses`]): guessing must not cost the database anything.
+//! ([`Addresses`], [`count_refusal`]); it never stands in the way of a good one, as many may share an address.
 //!
 //! All are token buckets as GCRA (the generic cell rate algorithm, ITU-T I.371): a bucket is one time, when it will be full
 //! again.
@@ -42,10 +42,7 @@ pub async fn take(context: &Context, caller: &Caller, org: Option<(OrgId, Plan)>
     let mut conn = context.app.pool().acquire().await?;
     let allowance = db::rate_limit::take(&mut conn, &bucket, rate).await?;
     context.left(|left| left.allowance = Some(allowance));
-    match allowance.refused_for {
-        None => Ok(()),
-        Some(retry_after) => Err(Problem::RateLimited { what: "requests", retry_after }),
-    }
+    check(context, allowance, "requests")
 }
 
 /// Takes one call of a costly operation from its own bucket: `name` with whose it is, such as `bulk_scans:<org>`. `what` is
@@ -55,8 +52,26 @@ pub async fn take(context: &Context, caller: &Caller, org: Option<(OrgId, Plan)>
 /// 429 when the bucket is empty.
 pub async fn take_operation(context: &Context, bucket: &str, rate: Rate, what: &'static str) -> Result<(), Problem> {
     let mut conn = context.app.pool().acquire().await?;
-    match db::rate_limit::take(&mut conn, bucket, rate).await?.refused_for {
-        None => Ok(()),
-        Some(retry_after) => Err(Problem::RateLimited { what, retry_after }),
+    let allowance = db::rate_limit::take(&mut conn, bucket, rate).await?;
+    check(context, allowance, what)
+}
+
+/// Counts a refused credential against the caller's address.
+///
+/// # Errors
+/// 429 when the address has had too many.
+pub fn count_refusal(context: &Context) -> Result<(), Problem> {
+    match context.ip.map(|ip| context.app.addresses().count(ip)) {
+        Some(Err(allowance)) => check(context, allowance, "refused credentials from this address"),
+        Some(Ok(())) | None => Ok(()),
     }
+}
+
+/// The answer's headers tell of the bucket that refused.
+fn check(context: &Context, allowance: Allowance, what: &'static str) -> Result<(), Problem> {
+    let Some(retry_after) = allowance.refused_for else {
+        return Ok(());
+    };
+    context.left(|left| left.allowance = Some(allowance));
+    Err(Problem::RateLimited { what, retry_after })
 }

@@ -23,6 +23,7 @@ pub use parameters::Parameters;
 use crate::app::App;
 use crate::context::Context;
 use crate::problem::{self, Problem};
+use crate::proxies;
 
 /// A request may take so long; five seconds more than the longest wait for a job.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -43,6 +44,10 @@ impl Scope {
     #[must_use]
     pub const fn new(app: App, parameters: Parameters) -> Self {
         Self { app, parameters }
+    }
+
+    fn caller(&self, req: &Request) -> Option<IpAddr> {
+        peer(req).map(|peer| proxies::caller(self.app.trusted_proxies(), peer, req.headers()))
     }
 
     async fn run(
@@ -70,7 +75,7 @@ impl Scope {
 impl Handler for Scope {
     async fn handle(&self, req: &mut Request, depot: &mut Depot, res: &mut Response, ctrl: &mut FlowCtrl) {
         let started = Instant::now();
-        let context = Context::new(self.app.clone(), request_id(req), peer(req));
+        let context = Context::new(self.app.clone(), request_id(req), self.caller(req));
         depot.insert_typed(context.clone());
         let route = match req.matched_path() {
             "" => "unmatched".to_owned(),

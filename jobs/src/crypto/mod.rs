@@ -1,6 +1,8 @@
-//! Secrets: sealed at rest under a master key ([`Keyring`]), and API keys that are only ever kept as hashes ([`api_key`]).
+//! Secrets: sealed at rest under a master key ([`Keyring`]), API keys that are only ever kept as hashes ([`api_key`]), and
+//! passwords for Postgres ([`scram`]).
 
 pub mod api_key;
 mod envelope;
+pub mod scram;
 
 pub use envelope::{Aad, Keyring, KeyringError, OpenError};

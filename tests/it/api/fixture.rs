@@ -1,6 +1,7 @@
 //! An API on a database of its own, with an organisation and credentials for it.
 
 use api::auth::builtin;
+use jobs::audit::{Actor, ActorKind};
 use jobs::crypto::Keyring;
 use jobs::crypto::api_key::{self, KeyKind};
 use jobs::db;
@@ -10,6 +11,9 @@ use tempfile::TempDir;
 
 use crate::support::process::{MASTER_KEY, Running};
 use crate::support::{Api, Plumbline, TestDb};
+
+/// The fixture as the audit chain names it.
+const OURSELVES: &str = "fixture";
 
 /// A running API.
 pub struct Fixture {
@@ -42,10 +46,19 @@ impl Fixture {
 
     /// With this OIDC issuer.
     pub async fn with_issuer(url: &str) -> Self {
-        Self::with(|command| command.env("PLUMBLINE_OIDC_ISSUER", url)).await
+        Self::with_issuer_and(url, &[]).await
     }
 
-    /// With these settings.
+    /// With this OIDC issuer and these settings.
+    pub async fn with_issuer_and(url: &str, settings: &[(&str, &str)]) -> Self {
+        Self::with(|command| {
+            let command = command.env("PLUMBLINE_OIDC_ISSUER", url);
+            settings.iter().fold(command, |command, (name, value)| command.env(name, value))
+        })
+        .await
+    }
+
+    /// With changes to the command that starts it.
     pub async fn with(settings: impl FnOnce(Plumbline) -> Plumbline) -> Self {
         let db = TestDb::new().await;
         let artifacts = tempfile::tempdir().unwrap();
@@ -69,7 +82,8 @@ impl Fixture {
     /// A token of the built-in issuer for a person with this role.
     pub async fn token(&self, org: OrgId, email: &str, role: Role) -> String {
         let mut conn = self.db.pool.acquire().await.unwrap();
-        builtin::mint(&mut conn, &self.keyring, builtin::Request { org, email, role }).await.unwrap()
+        let by = Actor { kind: ActorKind::System, id: OURSELVES.to_owned(), display: OURSELVES.to_owned() };
+        builtin::mint(&mut conn, &self.keyring, builtin::Request { org, email, role, by: &by }).await.unwrap()
     }
 
     /// A key, stored past the API, so that no plan limits it.
@@ -104,10 +118,11 @@ impl Fixture {
         self.api.with_token(&token)
     }
 
-    /// The dotted actions of an organisation's audit chain, oldest first.
+    /// The dotted actions of an organisation's audit chain, oldest first, but for what the fixture itself has done.
     pub async fn audited(&self, org: OrgId) -> Vec<String> {
-        sqlx::query_scalar("SELECT action FROM audit_event WHERE chain_id = $1 ORDER BY seq")
+        sqlx::query_scalar("SELECT action FROM audit_event WHERE chain_id = $1 AND actor_id <> $2 ORDER BY seq")
             .bind(org.uuid())
+            .bind(OURSELVES)
             .fetch_all(&self.db.pool)
             .await
             .unwrap()

@@ -267,8 +267,9 @@ async fn nothing_a_client_sends_is_our_fault() {
 
     let jobs: i64 = sqlx::query_scalar("SELECT count(*) FROM job").fetch_one(&stage.fixture.db.pool).await.unwrap();
     assert_eq!(jobs, 0, "nothing was enqueued");
-    let changed: i64 =
-        sqlx::query_scalar("SELECT count(*) FROM audit_event").fetch_one(&stage.fixture.db.pool).await.unwrap();
+    // The stage's own people and roles aside.
+    let changes = "SELECT count(*) FROM audit_event WHERE actor_id <> 'fixture'";
+    let changed: i64 = sqlx::query_scalar(changes).fetch_one(&stage.fixture.db.pool).await.unwrap();
     assert_eq!(changed, 0, "nothing was changed");
     stage.fixture.api.get("/healthz").await.expect(200);
     stage.reader.get(&format!("/api/v2/orgs/{}", stage.org)).await.expect(200);

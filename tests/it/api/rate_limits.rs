@@ -1,7 +1,8 @@
 //! How often.
 
 use futures::future::join_all;
-use jobs::domain::{Plan, Role, Scope};
+use jobs::domain::{Plan, Role};
+use reqwest::Method;
 use serde_json::json;
 
 use super::fixture::Fixture;
@@ -50,19 +51,38 @@ async fn nobody_makes_more_than_ten_keys_an_hour() {
     }
     let refused = person.post(&path, &json!({"name": "one too many"})).await;
     assert_eq!(refused.body["error_class"], "rate_limited");
+    // They tell of the bucket that refused, not of the one for requests, which has room.
+    assert_eq!((refused.header("ratelimit-limit"), refused.header("ratelimit-remaining")), ("10", "0"));
+    let (reset, retry) = (refused.header("ratelimit-reset"), refused.header("retry-after"));
+    assert!(reset.parse::<u32>().unwrap() > 3_000 && retry.parse::<u32>().unwrap() > 300, "{reset} {retry}");
     refused.expect(429);
 }
 
 #[tokio::test]
-async fn an_address_that_guesses_is_stopped_before_the_database_is_asked() {
+async fn an_address_that_guesses_is_stopped_and_good_credentials_behind_it_are_not() {
     let fixture = Fixture::new().await;
     let org = fixture.org("acme", Plan::Free).await;
-    let good = fixture.key(org, Role::Viewer, &[Scope::Read]).await;
+    let good = fixture.caller(org, Role::Viewer).await;
+    let person = fixture.person(org, Role::Viewer).await;
     let guesser = fixture.api.with_key("pl_live_not-a-key-at-all-but-long-enough");
     let answers = join_all((0..330).map(|_| guesser.get("/api/v2/me"))).await;
     assert!(answers.iter().all(|answer| [401, 429].contains(&answer.status.as_u16())));
-    assert!(answers.iter().any(|answer| answer.status.as_u16() == 429));
-    let stopped = fixture.api.with_key(&good.raw).get("/api/v2/me").await;
+    let stopped = answers.iter().find(|answer| answer.status.as_u16() == 429).expect("a refusal");
     assert_eq!(stopped.body["error_class"], "rate_limited");
+    assert_eq!((stopped.header("ratelimit-limit"), stopped.header("ratelimit-remaining")), ("300", "0"));
     assert_ne!(stopped.header("retry-after"), "");
+    good.get("/api/v2/me").await.expect(200);
+    person.get("/api/v2/me").await.expect(200);
+}
+
+#[tokio::test]
+async fn behind_a_trusted_proxy_each_address_has_refusals_of_its_own() {
+    let fixture = Fixture::with(|command| command.env("PLUMBLINE_TRUSTED_PROXIES", "127.0.0.0/8")).await;
+    let guess = async |from: &str| {
+        let request = fixture.api.request(Method::GET, "/api/v2/me").header("x-forwarded-for", from);
+        fixture.api.send(request).await.status.as_u16()
+    };
+    let answers = join_all((0..330).map(|_| guess("192.0.2.1, 198.51.100.1"))).await;
+    assert!(answers.contains(&429));
+    assert_eq!(guess("192.0.2.1, 198.51.100.2").await, 401);
 }

@@ -76,6 +76,34 @@ async fn claims_that_do_not_hold_are_told_apart() {
 }
 
 #[tokio::test]
+async fn an_issuer_that_never_says_verified_is_taken_at_the_operators_word() {
+    let key = SigningKey::new("k1", Algorithm::ES256);
+    let issuer = Issuer::new(&[&key]).await;
+    let fixture = Fixture::with_issuer_and(&issuer.url(), &[("PLUMBLINE_OIDC_ASSUME_VERIFIED", "1")]).await;
+    for (changes, expected) in [
+        (json!({"email_verified": null}), "200"),
+        (json!({"email_verified": false}), "email_unverified"),
+        (json!({"email_verified": "false"}), "email_unverified"),
+    ] {
+        assert_eq!(class(&fixture, &key.sign(&issuer.claims(&changes))).await, expected, "{changes}");
+    }
+}
+
+#[tokio::test]
+async fn only_people_of_allowed_domains_may_sign_in() {
+    let key = SigningKey::new("k1", Algorithm::ES256);
+    let issuer = Issuer::new(&[&key]).await;
+    let fixture = Fixture::with_issuer_and(&issuer.url(), &[("PLUMBLINE_OIDC_EMAIL_DOMAINS", "example.com")]).await;
+    assert_eq!(class(&fixture, &key.sign(&issuer.claims(&json!({})))).await, "200");
+    let stranger = key.sign(&issuer.claims(&json!({"sub": "stranger", "email": "a@elsewhere.example"})));
+    let refused = fixture.api.with_token(&stranger).get("/api/v2/me").await;
+    assert_eq!(refused.body["error_class"], "email_domain_not_allowed");
+    refused.expect(403);
+    let people: i64 = sqlx::query_scalar("SELECT count(*) FROM app_user").fetch_one(&fixture.db.pool).await.unwrap();
+    assert_eq!(people, 1, "a stranger is not written down");
+}
+
+#[tokio::test]
 async fn forged_tokens_are_refused() {
     let key = SigningKey::new("k1", Algorithm::ES256);
     let issuer = Issuer::new(&[&key]).await;
