@@ -2,15 +2,16 @@
 
 use std::sync::{Arc, Mutex};
 
-use jobs::domain::{CredentialType, Provider, RunStatus, StateSourceKind};
-use jobs::ids::{CloudAccountId, LiveResourceId, OrgId};
+use jobs::domain::{CredentialType, RunStatus, StateSourceKind};
+use jobs::ids::{LiveResourceId, OrgId};
 use jobs::kinds::enrich_resource::EnrichResource;
 use jobs::kinds::refresh_state_source::RefreshStateSource;
-use jobs::kinds::validate_account::{SealedCredential, ValidateAccount};
+use jobs::kinds::validate_account::ValidateAccount;
 use serde_json::json;
 use uuid::Uuid;
 use workers::cloud::aws::AccessKey;
 
+use super::validate_account::{self, register};
 use super::world::{World, done, failure};
 use crate::support::faults::Proxy;
 use crate::support::moto::{Moto, Server};
@@ -42,16 +43,11 @@ async fn world(endpoint: &str) -> World {
     world
 }
 
-fn validation(world: &World, claimed: &str, credential: &str) -> ValidateAccount {
-    let account_id = CloudAccountId::new();
+fn registration(world: &World, claimed: &str) -> ValidateAccount {
     ValidateAccount {
-        org_id: world.org,
-        account_id,
-        provider: Provider::Aws,
         external_account_id: claimed.to_owned(),
         credential_type: CredentialType::AssumeRole,
-        credential: SealedCredential::seal(&world.services.keyring, world.org, account_id, credential).unwrap(),
-        default_region: None,
+        ..validate_account::job(world)
     }
 }
 
@@ -66,10 +62,11 @@ async fn every_call_for_a_role_carries_the_organisation_s_id() {
         assert!(!bodies.is_empty(), "{what} assumed no role");
         assert!(bodies.iter().all(|body| format!("{body}&").contains(&format!("{expected}&"))), "{what}: {bodies:?}");
     };
-    done(world.run(&validation(&world, ACCOUNT, ROLE)).await);
+    let job = registration(&world, ACCOUNT);
+    done(register(&world, &job, ROLE).await);
     calls("validation");
 
-    let account = world.add_account_of(CredentialType::AssumeRole, ACCOUNT, ROLE).await;
+    let account = job.account_id;
     let run = world.request_scan_of(account, &["us-east-1"]).await;
     assert_eq!(world.ended(run.id).await.status, RunStatus::Done);
     calls("scan");
@@ -92,7 +89,7 @@ async fn every_call_for_a_role_carries_the_organisation_s_id() {
 async fn somebody_else_s_external_id_or_account_is_refused_before_anybody_is_asked() {
     let world = world("http://127.0.0.1:9").await;
     let refusal = async |claimed: &str, credential: &str| {
-        let (class, message, details) = failure(world.run(&validation(&world, claimed, credential)).await);
+        let (class, message, details) = failure(register(&world, &registration(&world, claimed), credential).await);
         (class, details.and_then(|details| details["field"].as_str().map(str::to_owned)).unwrap_or_default(), message)
     };
     let role = "arn:aws:iam::210987654321:role/plumbline";

@@ -32,7 +32,8 @@ async fn newcomer(mut world: World, plan: &str) -> World {
     world
 }
 
-fn job(world: &World) -> ValidateAccount {
+/// The registration of [`ACCOUNT`] by an access key.
+pub(super) fn job(world: &World) -> ValidateAccount {
     ValidateAccount {
         org_id: world.org,
         account_id: CloudAccountId::new(),
@@ -62,7 +63,8 @@ async fn request_sealed(world: &World, job: &ValidateAccount, sealed: &SealedCre
     job_id
 }
 
-async fn register(world: &World, job: &ValidateAccount, credential: &str) -> Waited {
+/// Asks for a registration and waits for its end.
+pub(super) async fn register(world: &World, job: &ValidateAccount, credential: &str) -> Waited {
     world.outcome(request(world, job, credential).await).await
 }
 
