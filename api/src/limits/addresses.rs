@@ -38,12 +38,11 @@ impl Addresses {
         }
         let full_at = buckets.entry(ip).or_insert(now);
         let full_in = full_at.saturating_duration_since(now);
-        match (full_in + each).checked_sub(WINDOW).filter(|over| !over.is_zero()) {
-            Some(over) => Err(Allowance { limit: BURST, remaining: 0, full_in, refused_for: Some(over) }),
-            None => {
-                *full_at = now + full_in + each;
-                Ok(())
-            }
+        if let Some(over) = (full_in + each).checked_sub(WINDOW).filter(|over| !over.is_zero()) {
+            Err(Allowance { limit: BURST, remaining: 0, full_in, refused_for: Some(over) })
+        } else {
+            *full_at = now + full_in + each;
+            Ok(())
         }
     }
 

@@ -74,7 +74,7 @@ impl From<ObjectError> for Reason {
             ErrorClass::NoPlatformIdentity => read.message,
             _ => format!("the state's bucket answered: {read}"),
         };
-        Self { class, is_transient, message }
+        Self { class, message, is_transient }
     }
 }
 
