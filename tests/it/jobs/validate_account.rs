@@ -127,6 +127,9 @@ async fn a_cloud_that_refuses_and_one_that_is_away_are_told_apart() {
     assert_eq!(blamed(&world, away).await, ("cloud_unreachable".into(), String::new()));
 }
 
+/// Actor's kind and id, request, address, details.
+type Audited = (String, String, Option<String>, Option<String>, Value);
+
 #[tokio::test]
 async fn an_account_is_registered_once_however_often_the_job_runs() {
     let moto = Moto::start(Server::Plain, "aws-core", &[]);
@@ -142,7 +145,6 @@ async fn an_account_is_registered_once_however_often_the_job_runs() {
     assert_eq!(connected.credential.credential_ref, ACCESS_KEY);
     assert_eq!(credentials(&world).await, 0, "it was moved");
 
-    type Audited = (String, String, Option<String>, Option<String>, Value);
     let audited: Vec<Audited> = sqlx::query_as(
         "SELECT action, actor_display, request_id, ip::text, details FROM audit_event WHERE chain_id = $1",
     )

@@ -240,8 +240,7 @@ fn lacks_credentials(error: &(dyn std::error::Error + 'static)) -> bool {
 
 /// Whether a role could not be assumed because there is nobody to assume it.
 fn lacks_platform_identity(error: &(dyn std::error::Error + 'static)) -> bool {
-    std::iter::successors(Some(error), |error| error.source())
-        .any(<(dyn std::error::Error + 'static)>::is::<NoPlatformIdentity>)
+    std::iter::successors(Some(error), |error| error.source()).any(<dyn std::error::Error>::is::<NoPlatformIdentity>)
 }
 
 /// The last error of a chain: "connection refused" says more than "dispatch failure".
