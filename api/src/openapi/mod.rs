@@ -25,15 +25,14 @@ const DESCRIPTION: &str = "Plumbline tells where clouds no longer match their Te
     takes long answers 202 with a `Location` to poll. Every POST that creates takes an `Idempotency-Key`.";
 
 /// Tags with what they are about.
-const TAGS: [(&str, &str); 8] = [
+const TAGS: [(&str, &str); 7] = [
     ("service", "Whether the service lives, and who you are."),
     ("orgs", "Organisations: the tenants."),
     ("api-keys", "Machines' credentials."),
-    ("accounts", "Cloud accounts."),
+    ("accounts", "Cloud accounts, and what the scans found in them."),
     ("state-sources", "Where Terraform states live."),
     ("scans", "Scans of cloud accounts."),
     ("drift", "Where clouds and states differ."),
-    ("resources", "What the scans found."),
 ];
 
 /// The document.
