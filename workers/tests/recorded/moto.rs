@@ -1,7 +1,7 @@
 //! A moto server with a recorded account in it, and what our readers find there.
 //!
 //! The recordings, and the server with a standing clock, are those of `tests/fixtures`. Needs Python with `moto[server]`
-//! 5.2.1; `make setup` installs it.
+//! 5.2.1, which `make setup` puts into `.tools/moto`; `PLUMBLINE_PYTHON` names another one.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -38,22 +38,22 @@ pub fn fixture(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures").join(path)
 }
 
+/// A Python that has moto: the one that is named, else the repository's own, else the system's.
+fn python() -> PathBuf {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.tools/moto/bin/python");
+    let named = std::env::var_os("PLUMBLINE_PYTHON").filter(|path| !path.is_empty()).map(PathBuf::from);
+    named.unwrap_or_else(|| if own.exists() { own } else { PathBuf::from("python3") })
+}
+
 impl Moto {
     /// Starts a server and replays recordings into it, such as `aws-core/apply.jsonl`.
     pub fn with(flavour: Flavour, recordings: &[&str]) -> Self {
         // Free now, and nobody else's by the time moto takes it in all but the rarest case.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
-        let mut command = match flavour {
-            Flavour::Fixture => {
-                let mut python = Command::new("python3");
-                python.arg(fixture("tools/moto_fixture_server.py")).args(["--port", &port]);
-                python
-            }
-            Flavour::Plain => {
-                let mut plain = Command::new("moto_server");
-                plain.args(["-p", &port]);
-                plain
-            }
+        let mut command = Command::new(python());
+        match flavour {
+            Flavour::Fixture => command.arg(fixture("tools/moto_fixture_server.py")).args(["--port", &port]),
+            Flavour::Plain => command.args(["-m", "moto.server", "-p", &port]),
         };
         let child = command
             .env("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
@@ -64,7 +64,7 @@ impl Moto {
             .expect("moto 5.2.1 is installed (make setup)");
         let moto = Self { child, url: format!("http://127.0.0.1:{port}") };
         // Which waits until the server accepts connections, half a minute at most.
-        let replayed = Command::new("python3")
+        let replayed = Command::new(python())
             .arg(fixture("tools/replay.py"))
             .arg(&moto.url)
             .args(recordings.iter().map(|path| fixture(path)))
