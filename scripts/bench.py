@@ -3,8 +3,8 @@
 
     python3 scripts/bench.py PLUMBLINE [--resources 14160] [--dir target/bench]
 
-Prints one JSON object a line. The ten times larger live side is the same one ten times, nine of them under other ids in other regions, so that nine
-tenths of it are extra. `user_s` is processor time, which other work on the machine disturbs less than `seconds`.
+Prints one JSON object a line. The ten times larger live side is the same one ten times, nine of them under other ids in other
+regions, so that nine tenths of it are extra. `user_s` is processor time, which other work on the machine disturbs less than `seconds`.
 """
 
 import argparse

@@ -3,10 +3,8 @@
 use super::cluster::{Cluster, NAME};
 use super::settings::Settings;
 use super::{Durability, Error, io, lock, memory, process};
-use jobs::db;
 use rustix::process::Signal;
 use sqlx::migrate::MigrateDatabase as _;
-use sqlx::{Connection as _, PgConnection};
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -78,7 +76,6 @@ impl Embedded {
             None => return Err(Error::InUse { dir: this.home }),
         }
         this.create_database().await?;
-        this.lighten_password().await?;
         Ok(this)
     }
 
@@ -244,16 +241,6 @@ impl Embedded {
             tracing::debug!(name = NAME, "database created");
         }
         Ok(())
-    }
-
-    /// Clusters of earlier versions keep a verifier whose 4,096 iterations every new connection waits for: the client yields
-    /// hundreds of times on the way, which takes seconds while its threads are busy.
-    async fn lighten_password(&self) -> Result<(), Error> {
-        let mut conn = PgConnection::connect(&self.url()).await?;
-        if db::server_role::lighten_password(&mut conn, &self.cluster.credentials.password).await? {
-            tracing::debug!("the password's verifier was replaced by one of one iteration");
-        }
-        Ok(conn.close().await?)
     }
 
     fn pid_file(&self) -> PathBuf {

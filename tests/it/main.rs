@@ -9,7 +9,7 @@ mod cloud_faults;
 mod drift_fixtures;
 mod jobs;
 mod no_identity;
-mod orgs;
+mod org_lock;
 mod pool;
 mod postgres;
 mod queue;

@@ -110,9 +110,9 @@ impl ProblemBody {
             payment_required: match problem {
                 Problem::PaymentRequired(limit) => Some(PaymentRequired {
                     code: limit.code,
-                    limit: limit.limit,
-                    used: limit.used,
-                    plan: limit.plan.as_str(),
+                    limit: limit.exceeded.limit,
+                    used: limit.exceeded.used,
+                    plan: limit.exceeded.plan.as_str(),
                 }),
                 _ => None,
             },
@@ -180,7 +180,7 @@ impl EndpointOutRegister for Problem {
 
 #[cfg(test)]
 mod tests {
-    use jobs::domain::Plan;
+    use jobs::plan::{Exceeded, Plan};
     use serde_json::json;
 
     use super::*;
@@ -200,13 +200,10 @@ mod tests {
 
     #[test]
     fn a_plan_limit_tells_numbers() {
-        let told = body(&Problem::PaymentRequired(PlanLimit {
-            code: "plan_limit_exceeded",
-            what: "API keys",
-            limit: 2,
-            used: 2,
-            plan: Plan::Free,
-        }));
+        let told = body(&Problem::PaymentRequired(PlanLimit::exceeded(
+            "API keys",
+            Exceeded { plan: Plan::Free, limit: 2, used: 2 },
+        )));
         assert_eq!(told["code"], "plan_limit_exceeded");
         assert_eq!((&told["limit"], &told["used"], &told["plan"]), (&json!(2), &json!(2), &json!("free")));
         assert_eq!(

@@ -26,7 +26,7 @@ use std::fmt;
 use std::time::Duration;
 
 use jobs::domain::Plan;
-use jobs::plan;
+use jobs::plan::{self, Exceeded};
 use salvo::http::{Method, StatusCode};
 use serde::Serialize;
 
@@ -49,12 +49,8 @@ pub struct PlanLimit {
     pub code: &'static str,
     /// What is counted, in words and in the plural, such as `API keys`.
     pub what: &'static str,
-    /// How many the plan allows.
-    pub limit: i64,
-    /// How many there are.
-    pub used: i64,
-    /// The plan.
-    pub plan: Plan,
+    /// Plan and numbers.
+    pub exceeded: Exceeded,
 }
 
 impl PlanLimit {
@@ -69,16 +65,14 @@ impl PlanLimit {
 
     /// The limit that was found to leave no room.
     #[must_use]
-    pub const fn exceeded(what: &'static str, exceeded: plan::Exceeded) -> Self {
-        let plan::Exceeded { plan, limit, used } = exceeded;
-        Self { code: "plan_limit_exceeded", what, limit, used, plan }
+    pub const fn exceeded(what: &'static str, exceeded: Exceeded) -> Self {
+        Self { code: "plan_limit_exceeded", what, exceeded }
     }
 }
 
 impl fmt::Display for PlanLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let exceeded = plan::Exceeded { plan: self.plan, limit: self.limit, used: self.used };
-        f.write_str(&exceeded.message(self.what))
+        f.write_str(&self.exceeded.message(self.what))
     }
 }
 

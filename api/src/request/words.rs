@@ -16,10 +16,10 @@ pub(super) fn of(complaint: &str) -> Wrong {
         return Wrong { member: Some(quoted(rest)), message: "is missing".to_owned() };
     }
     if let Some(rest) = text.strip_prefix("unknown field ") {
-        return Wrong { member: Some(quoted(rest)), message: format!("is not known here; {}", choices(rest)) };
+        return Wrong { member: Some(quoted(rest)), message: format!("is not known here: {}", choices(rest)) };
     }
     if let Some(rest) = text.strip_prefix("unknown variant ") {
-        return Wrong { member: None, message: format!("\"{}\" is not possible; {}", quoted(rest), choices(rest)) };
+        return Wrong { member: None, message: format!("\"{}\" is not possible: {}", quoted(rest), choices(rest)) };
     }
     let wrong = text.strip_prefix("invalid type: ").or_else(|| text.strip_prefix("invalid value: "));
     if let Some((got, expected)) = wrong.and_then(|rest| rest.split_once(", expected ")) {
@@ -32,7 +32,7 @@ pub(super) fn of(complaint: &str) -> Wrong {
 fn choices(rest: &str) -> String {
     rest.split_once(", expected ").map_or_else(
         || "no field is expected".to_owned(),
-        |(_, expected)| format!("expected is {}", expected.replace('`', "")),
+        |(_, expected)| format!("expected {}", expected.replace('`', "")),
     )
 }
 
@@ -66,13 +66,13 @@ mod tests {
             (
                 "unknown field `nme`, expected one of `name`, `role` at line 1 column 7",
                 Some("nme"),
-                "is not known here; expected is one of name, role",
+                "is not known here: expected one of name, role",
             ),
-            ("unknown field `x`, there are no fields", Some("x"), "is not known here; no field is expected"),
+            ("unknown field `x`, there are no fields", Some("x"), "is not known here: no field is expected"),
             (
                 "unknown variant `root`, expected `admin` or `member` at line 1 column 9",
                 None,
-                "\"root\" is not possible; expected is admin or member",
+                "\"root\" is not possible: expected admin or member",
             ),
             (
                 "invalid type: string \"two\", expected u8 at line 1 column 9",

@@ -1,6 +1,7 @@
 //! Artifacts as objects. Small ones are put at once, big ones in parts; an upload that fails is aborted, so that nothing half
 //! done is kept, or paid for.
 
+use aws_sdk_s3::operation::get_object::GetObjectError;
 use std::io;
 
 use aws_sdk_s3::Client;
@@ -147,11 +148,7 @@ impl S3 {
         let got = self.client.get_object().bucket(&self.bucket).key(self.object(key)).send().await;
         match got {
             Ok(object) => Ok(ReaderStream::with_capacity(object.body.into_async_read(), READ).boxed()),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(aws_sdk_s3::operation::get_object::GetObjectError::is_no_such_key) =>
-            {
+            Err(error) if error.as_service_error().is_some_and(GetObjectError::is_no_such_key) => {
                 Err(Error::NotFound(key.clone()))
             }
             Err(error) => Err(refused(key, error)),

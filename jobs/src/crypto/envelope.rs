@@ -12,9 +12,10 @@ use aes_gcm::aead::{Aead, KeyInit, Payload};
 use aes_gcm::{Aes256Gcm, Key, Nonce};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
+
+use super::mac;
 
 const VERSION: u8 = 1;
 const KEY_ID: usize = 8;
@@ -117,10 +118,7 @@ impl Keyring {
     /// A key for another purpose, derived from the current master key (HMAC-SHA256 over the label).
     #[must_use]
     pub fn derive(&self, label: &str) -> [u8; 32] {
-        let mut mac = keyed(&self.current.bytes);
-        mac.update(b"plumbline derive ");
-        mac.update(label.as_bytes());
-        mac.finalize().into_bytes().into()
+        mac::of(&self.current.bytes, &[b"plumbline derive ", label.as_bytes()])
     }
 
     /// Seals a value for its place.
@@ -156,13 +154,6 @@ impl Keyring {
         let data_key: [u8; 32] = decrypt(&master.bytes, &aad, wrapped)?.try_into().map_err(|_| OpenError::Damaged)?;
         decrypt(&data_key, &aad, body)
     }
-}
-
-/// HMAC-SHA256 under a key of 32 bytes, which RFC 2104 pads to the block with zeros.
-fn keyed(key: &[u8; 32]) -> Hmac<Sha256> {
-    let mut block = [0; 64];
-    block[..32].copy_from_slice(key);
-    <Hmac<Sha256> as KeyInit>::new(&block.into())
 }
 
 /// A random nonce and the ciphertext. A data key seals one value only and wraps are few, so random nonces do not repeat.

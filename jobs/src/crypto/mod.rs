@@ -3,6 +3,7 @@
 
 pub mod api_key;
 mod envelope;
+mod mac;
 pub mod scram;
 
 pub use envelope::{Aad, Keyring, KeyringError, OpenError};

@@ -134,7 +134,7 @@ pub async fn of_scan(conn: &mut PgConnection, org_id: OrgId, scan_id: ScanId) ->
     Ok(row.map(DriftSnapshot::from))
 }
 
-/// The newest drift of an account among the scans that began before a given one.
+/// The newest drift of an account among the scans of the same regions that began before a given one.
 ///
 /// # Errors
 /// The database's.
@@ -147,6 +147,9 @@ pub async fn before(
     let row = snapshots!(
         "WHERE org_id = $1 AND cloud_account_id = $2 AND scan_run_id <> $3
            AND created_at < coalesce((SELECT d.created_at FROM drift_snapshot d WHERE d.scan_run_id = $3), 'infinity')
+           AND EXISTS (SELECT FROM scan_run was, scan_run now
+                        WHERE was.id = scan_run_id AND now.id = $3
+                          AND was.filter_regions @> now.filter_regions AND was.filter_regions <@ now.filter_regions)
          ORDER BY created_at DESC, id DESC LIMIT 1",
         org_id.uuid(),
         account_id.uuid(),

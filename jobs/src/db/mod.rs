@@ -20,7 +20,6 @@ pub mod page;
 pub mod pool;
 pub mod rate_limit;
 pub mod scan_run;
-pub mod server_role;
 pub mod state_snapshot;
 pub mod state_source;
 pub mod user;

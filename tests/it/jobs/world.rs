@@ -63,12 +63,10 @@ impl World {
     }
 
     /// The same without a worker.
-    #[allow(clippy::used_underscore_binding, reason = "it is only held until the world ends")]
     pub async fn idle(endpoint: &str) -> Self {
         let db = TestDb::new().await;
-        let mut world = Self::on(db.pool.clone(), &db.url, endpoint).await;
-        world._db = Some(db);
-        world
+        let world = Self::on(db.pool.clone(), &db.url, endpoint).await;
+        Self { _db: Some(db), ..world }
     }
 
     /// The same on a migrated database that somebody else looks after.

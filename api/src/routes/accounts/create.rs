@@ -75,7 +75,15 @@ impl EndpointOutRegister for Registered {
 /// named in `external_account_id`. What the cloud has not answered within 25 s is 202: the registration goes on, also when you
 /// hang up; poll it at `Location`. A cloud that cannot be reached is 502 as soon as that is known. A registration that failed
 /// stores nothing.
-#[endpoint(operation_id = "register_cloud_account", tags("accounts"))]
+#[endpoint(
+    operation_id = "register_cloud_account",
+    tags("accounts"),
+    responses(
+        (status_code = 402, description = "The plan's number of cloud accounts is reached"),
+        (status_code = 409, description = "The account is registered already, or an operator cancelled the job"),
+        (status_code = 502, description = "The cloud cannot be reached, or this installation has no identity to assume the role with"),
+    )
+)]
 pub(super) async fn register_cloud_account(
     tenant: Tenant<Member>,
     body: Body<NewAccount>,

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_cloudwatch::types::{AlarmType, CompositeAlarm, Dimension, MetricAlarm, MetricDataQuery, MetricStat};
+use aws_sdk_cloudwatch::types::{
+    AlarmType, ComparisonOperator, CompositeAlarm, Dimension, MetricAlarm, MetricDataQuery, MetricStat, StandardUnit,
+    Statistic,
+};
 
 use crate::cloud::aws::reader::{Context, Draft, Reader, Scope};
 use crate::cloud::{OrAbsent, Properties, ReadError};
@@ -67,10 +70,7 @@ fn shape_metric(alarm: &MetricAlarm) -> Properties {
         .told("actions_enabled", alarm.actions_enabled())
         .set("alarm_actions", alarm.alarm_actions())
         .set("alarm_description", alarm.alarm_description())
-        .set(
-            "comparison_operator",
-            alarm.comparison_operator().map(aws_sdk_cloudwatch::types::ComparisonOperator::as_str),
-        )
+        .set("comparison_operator", alarm.comparison_operator().map(ComparisonOperator::as_str))
         .set("datapoints_to_alarm", alarm.datapoints_to_alarm().unwrap_or(0))
         .set("dimensions", dimensions(alarm.dimensions()))
         .set("evaluate_low_sample_count_percentiles", alarm.evaluate_low_sample_count_percentile())
@@ -82,11 +82,11 @@ fn shape_metric(alarm: &MetricAlarm) -> Properties {
         .set("namespace", alarm.namespace())
         .set("ok_actions", alarm.ok_actions())
         .set("period", alarm.period().unwrap_or(0))
-        .set("statistic", alarm.statistic().map(aws_sdk_cloudwatch::types::Statistic::as_str))
+        .set("statistic", alarm.statistic().map(Statistic::as_str))
         .told("threshold", alarm.threshold())
         .set("threshold_metric_id", alarm.threshold_metric_id())
         .told("treat_missing_data", alarm.treat_missing_data())
-        .set("unit", alarm.unit().map(aws_sdk_cloudwatch::types::StandardUnit::as_str))
+        .set("unit", alarm.unit().map(StandardUnit::as_str))
 }
 
 fn query(of: &MetricDataQuery) -> Properties {
@@ -108,7 +108,7 @@ fn statistic(of: &MetricStat) -> Properties {
         .set("namespace", metric.and_then(|metric| metric.namespace()))
         .set("period", of.period().unwrap_or(0))
         .set("stat", of.stat())
-        .set("unit", of.unit().map(aws_sdk_cloudwatch::types::StandardUnit::as_str))
+        .set("unit", of.unit().map(StandardUnit::as_str))
 }
 
 fn dimensions(of: &[Dimension]) -> BTreeMap<&str, &str> {

@@ -1,6 +1,6 @@
 //! DHCP option sets. Terraform: `aws_vpc_dhcp_options`.
 
-use aws_sdk_ec2::types::DhcpOptions;
+use aws_sdk_ec2::types::{DhcpConfiguration, DhcpOptions};
 
 use super::{tags, unless_shared};
 use crate::cloud::aws::reader::{Context, Reader, Scope};
@@ -44,11 +44,7 @@ async fn read(cx: Context) -> Result<(), ReadError> {
 
 fn values<'a>(set: &'a DhcpOptions, key: &str) -> Vec<&'a str> {
     let configuration = set.dhcp_configurations().iter().find(|configuration| configuration.key() == Some(key));
-    configuration
-        .into_iter()
-        .flat_map(aws_sdk_ec2::types::DhcpConfiguration::values)
-        .filter_map(|value| value.value())
-        .collect()
+    configuration.into_iter().flat_map(DhcpConfiguration::values).filter_map(|value| value.value()).collect()
 }
 
 /// Whether this is what EC2 gives each region. Source: VPC user guide, "DHCP option sets in Amazon VPC", the default set.

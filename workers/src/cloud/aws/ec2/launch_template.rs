@@ -3,7 +3,9 @@
 //! Left out on purpose: `user_data`, which often holds secrets.
 
 use aws_sdk_ec2::types::{
-    InstanceType, LaunchTemplate, LaunchTemplateInstanceMetadataOptions, LaunchTemplateVersion, ShutdownBehavior,
+    InstanceType, LaunchTemplate, LaunchTemplateHttpTokensState, LaunchTemplateInstanceMetadataEndpointState,
+    LaunchTemplateInstanceMetadataOptions, LaunchTemplateInstanceMetadataProtocolIpv6,
+    LaunchTemplateInstanceMetadataTagsState, LaunchTemplateVersion, ShutdownBehavior,
 };
 
 use super::tags;
@@ -82,18 +84,12 @@ fn latest(properties: Properties, version: &LaunchTemplateVersion) -> Properties
 
 fn metadata(options: &LaunchTemplateInstanceMetadataOptions) -> Properties {
     Properties::new()
-        .set(
-            "http_endpoint",
-            options.http_endpoint().map(aws_sdk_ec2::types::LaunchTemplateInstanceMetadataEndpointState::as_str),
-        )
-        .set(
-            "http_protocol_ipv6",
-            options.http_protocol_ipv6().map(aws_sdk_ec2::types::LaunchTemplateInstanceMetadataProtocolIpv6::as_str),
-        )
+        .set("http_endpoint", options.http_endpoint().map(LaunchTemplateInstanceMetadataEndpointState::as_str))
+        .set("http_protocol_ipv6", options.http_protocol_ipv6().map(LaunchTemplateInstanceMetadataProtocolIpv6::as_str))
         .set("http_put_response_hop_limit", options.http_put_response_hop_limit().unwrap_or_default())
-        .set("http_tokens", options.http_tokens().map(aws_sdk_ec2::types::LaunchTemplateHttpTokensState::as_str))
+        .set("http_tokens", options.http_tokens().map(LaunchTemplateHttpTokensState::as_str))
         .set(
             "instance_metadata_tags",
-            options.instance_metadata_tags().map(aws_sdk_ec2::types::LaunchTemplateInstanceMetadataTagsState::as_str),
+            options.instance_metadata_tags().map(LaunchTemplateInstanceMetadataTagsState::as_str),
         )
 }

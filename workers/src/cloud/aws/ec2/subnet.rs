@@ -1,6 +1,6 @@
 //! Subnets. Terraform: `aws_subnet` and, for default ones, `aws_default_subnet`.
 
-use aws_sdk_ec2::types::{HostnameType, SubnetCidrBlockState};
+use aws_sdk_ec2::types::{HostnameType, PrivateDnsNameOptionsOnLaunch, SubnetCidrBlockState};
 
 use super::{tags, unless_shared};
 use crate::cloud::aws::reader::{Context, Reader, Scope};
@@ -30,11 +30,11 @@ async fn read(cx: Context) -> Result<(), ReadError> {
             .set("enable_lni_at_device_index", subnet.enable_lni_at_device_index().unwrap_or_default())
             .told(
                 "enable_resource_name_dns_a_record_on_launch",
-                names.and_then(aws_sdk_ec2::types::PrivateDnsNameOptionsOnLaunch::enable_resource_name_dns_a_record),
+                names.and_then(PrivateDnsNameOptionsOnLaunch::enable_resource_name_dns_a_record),
             )
             .told(
                 "enable_resource_name_dns_aaaa_record_on_launch",
-                names.and_then(aws_sdk_ec2::types::PrivateDnsNameOptionsOnLaunch::enable_resource_name_dns_aaaa_record),
+                names.and_then(PrivateDnsNameOptionsOnLaunch::enable_resource_name_dns_aaaa_record),
             )
             .set("ipv6_cidr_block", ipv6.and_then(|association| association.ipv6_cidr_block()))
             .set("ipv6_cidr_block_association_id", ipv6.and_then(|association| association.association_id()))

@@ -2,7 +2,11 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_ec2::types::{Instance, InstanceBlockDeviceMapping, InstanceMetadataOptionsResponse, Volume, VolumeType};
+use aws_sdk_ec2::types::{
+    AmdSevSnpSpecification, HostnameType, HttpTokensState, Instance, InstanceAutoRecoveryState,
+    InstanceBlockDeviceMapping, InstanceMetadataEndpointState, InstanceMetadataOptionsResponse,
+    InstanceMetadataProtocolState, InstanceMetadataTagsState, Volume, VolumeType,
+};
 
 use crate::cloud::Properties;
 
@@ -46,7 +50,7 @@ pub(super) fn options(properties: Properties, instance: &Instance) -> Properties
     }
     if let Some(cpu) = instance.cpu_options() {
         let block = Properties::new()
-            .set("amd_sev_snp", cpu.amd_sev_snp().map(aws_sdk_ec2::types::AmdSevSnpSpecification::as_str))
+            .set("amd_sev_snp", cpu.amd_sev_snp().map(AmdSevSnpSpecification::as_str))
             .set("core_count", cpu.core_count())
             .set("threads_per_core", cpu.threads_per_core());
         properties = properties
@@ -58,14 +62,14 @@ pub(super) fn options(properties: Properties, instance: &Instance) -> Properties
         properties = properties.block("enclave_options", Some(Properties::new().set("enabled", enclave.enabled())));
     }
     if let Some(maintenance) = instance.maintenance_options() {
-        let recovery = maintenance.auto_recovery().map(aws_sdk_ec2::types::InstanceAutoRecoveryState::as_str);
+        let recovery = maintenance.auto_recovery().map(InstanceAutoRecoveryState::as_str);
         properties = properties.block("maintenance_options", Some(Properties::new().set("auto_recovery", recovery)));
     }
     if let Some(names) = instance.private_dns_name_options() {
         let block = Properties::new()
             .set("enable_resource_name_dns_a_record", names.enable_resource_name_dns_a_record())
             .set("enable_resource_name_dns_aaaa_record", names.enable_resource_name_dns_aaaa_record())
-            .set("hostname_type", names.hostname_type().map(aws_sdk_ec2::types::HostnameType::as_str));
+            .set("hostname_type", names.hostname_type().map(HostnameType::as_str));
         properties = properties.block("private_dns_name_options", Some(block));
     }
     properties
@@ -73,15 +77,9 @@ pub(super) fn options(properties: Properties, instance: &Instance) -> Properties
 
 fn metadata(options: &InstanceMetadataOptionsResponse) -> Properties {
     Properties::new()
-        .told("http_endpoint", options.http_endpoint().map(aws_sdk_ec2::types::InstanceMetadataEndpointState::as_str))
-        .told(
-            "http_protocol_ipv6",
-            options.http_protocol_ipv6().map(aws_sdk_ec2::types::InstanceMetadataProtocolState::as_str),
-        )
+        .told("http_endpoint", options.http_endpoint().map(InstanceMetadataEndpointState::as_str))
+        .told("http_protocol_ipv6", options.http_protocol_ipv6().map(InstanceMetadataProtocolState::as_str))
         .told("http_put_response_hop_limit", options.http_put_response_hop_limit())
-        .told("http_tokens", options.http_tokens().map(aws_sdk_ec2::types::HttpTokensState::as_str))
-        .told(
-            "instance_metadata_tags",
-            options.instance_metadata_tags().map(aws_sdk_ec2::types::InstanceMetadataTagsState::as_str),
-        )
+        .told("http_tokens", options.http_tokens().map(HttpTokensState::as_str))
+        .told("instance_metadata_tags", options.instance_metadata_tags().map(InstanceMetadataTagsState::as_str))
 }

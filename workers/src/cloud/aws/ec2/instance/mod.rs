@@ -8,8 +8,8 @@ mod blocks;
 use std::collections::HashMap;
 
 use aws_sdk_ec2::types::{
-    AttributeBooleanValue, Instance, InstanceAttributeName, InstanceLifecycleType, InstanceStateName, InstanceType,
-    MonitoringState, Placement, Reservation, Tenancy, Volume,
+    AttributeBooleanValue, HibernationOptions, Instance, InstanceAttributeName, InstanceLifecycleType,
+    InstanceStateName, InstanceType, MonitoringState, Placement, Reservation, Tenancy, Volume,
 };
 
 use super::{filter, tag, tags};
@@ -96,10 +96,7 @@ async fn one(cx: &Context, instance: &Instance, storage: Properties, credit: Opt
         .set("arn", cx.arn("ec2", format!("instance/{id}")))
         .set("availability_zone", placement.and_then(Placement::availability_zone))
         .told("ebs_optimized", instance.ebs_optimized())
-        .told(
-            "hibernation",
-            instance.hibernation_options().and_then(aws_sdk_ec2::types::HibernationOptions::configured),
-        )
+        .told("hibernation", instance.hibernation_options().and_then(HibernationOptions::configured))
         .set("host_id", placement.and_then(Placement::host_id))
         .set("iam_instance_profile", profile)
         .set("instance_lifecycle", instance.instance_lifecycle().map(InstanceLifecycleType::as_str))
