@@ -1,6 +1,7 @@
 //! One file a command: its arguments, and what it does.
 
 pub mod api;
+pub mod bench;
 pub mod completions;
 pub mod demo;
 pub mod doctor;

@@ -24,7 +24,8 @@ use apalis_core::task::Task;
 use apalis_core::worker::builder::WorkerBuilder;
 use apalis_core::worker::ext::parallelize::ParallelizeExt as _;
 use jobs::queue::{
-    Attempted, Claimed, Config, JobError, Lane, Lease, QueueBackend, Shared, Signals, Verdict, expire_outcomes, rescue,
+    Attempted, Claimed, Config, JobError, Lane, Lease, QueueBackend, Shared, Signals, Verdict, expire_outcomes, limit,
+    rescue,
 };
 use jobs::retry::{Backoff, Pauses, jittered};
 use serde_json::Value;
@@ -290,17 +291,17 @@ impl Service<Task<Claimed>> for Dispatch {
 
     fn call(&mut self, task: Task<Claimed>) -> Answer {
         let (job, _) = task.take();
-        let Some((&kind, handler)) = self.handlers.get_key_value(job.kind.as_str()) else {
-            return Box::pin(std::future::ready(Err(JobError::unknown_kind(&job.kind))));
+        let Some((&kind, handler)) = self.handlers.get_key_value(job.stream.kind.as_str()) else {
+            return Box::pin(std::future::ready(Err(JobError::unknown_kind(&job.stream.kind))));
         };
         let span = tracing::info_span!(
-            "job", id = %job.claim.id, kind, attempt = job.attempt, tenant = job.tenant.map(tracing::field::display),
+            "job", id = %job.claim.id, kind, attempt = job.attempt, tenant = job.tenant().map(tracing::field::display),
             request_id = job.request_id, trace_parent = job.trace_parent
         );
         let cancel = self.lane.token(&job.claim);
         let cx = JobContext {
             id: job.claim.id,
-            tenant: job.tenant,
+            tenant: job.tenant(),
             attempt: job.attempt,
             max_attempts: job.max_attempts,
             cancel: cancel.clone(),
@@ -393,6 +394,7 @@ async fn keep_rescuing(shared: Shared) {
         let round = async {
             let mut conn = shared.pool.acquire().await?;
             rescue(&mut conn, shared.config.lease).await?;
+            limit::sweep_slots(&mut conn).await?;
             expire_outcomes(&mut conn).await
         };
         if let Err(error) = round.await {

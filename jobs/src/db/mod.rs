@@ -13,6 +13,7 @@ pub mod event;
 pub mod idempotency;
 pub mod json;
 pub mod live_resource;
+pub mod measure;
 pub mod membership;
 pub mod operator_key;
 pub mod org;

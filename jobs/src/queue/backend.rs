@@ -71,11 +71,11 @@ impl QueueBackend {
     /// Opens a lane for `queue` and starts its loops.
     #[must_use]
     pub fn open(queue: &str, shared: &Shared, judge: Arc<Judge>) -> (Self, LaneLoops) {
-        let (lane, ended) = Lane::new(queue.to_owned(), shared.config.clone(), Arc::clone(&shared.lease));
+        let (lane, ended) = Lane::new(queue, shared);
         let give_up = CancellationToken::new();
         let settler = settle_all(Arc::downgrade(&lane), ended, shared.pool.clone(), give_up.clone());
         let loops = LaneLoops {
-            feeder: tokio::spawn(feed(Arc::clone(&lane), shared.pool.clone(), shared.signals.clone())),
+            feeder: tokio::spawn(feed(Arc::clone(&lane), shared.pool.clone())),
             settler: tokio::spawn(settler),
             give_up,
         };
@@ -195,7 +195,7 @@ where
     fn call(&mut self, task: Task<Claimed>) -> Self::Future {
         let judge = Arc::clone(&self.layer.judge);
         let running = Running { lane: Arc::clone(&self.layer.lane), job: Attempted::from(&task.args), verdict: None };
-        let kind = task.args.kind.clone();
+        let kind = task.args.stream.kind.clone();
         let answer = self.inner.call(task);
         Box::pin(async move {
             let mut running = running;

@@ -1,5 +1,8 @@
 //! Taking jobs out: in batches, fairly among tenants, under a lease.
 
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use sqlx::error::DatabaseError;
 use uuid::Uuid;
@@ -21,15 +24,28 @@ pub struct Claim {
     pub claim_no: i32,
 }
 
+/// What is claimed from in order of time: the jobs of one queue that agree in all of this. The default stands before all.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct Stream {
+    /// Lower is claimed first.
+    pub priority: i16,
+    /// Whose; the nil UUID is the platform itself.
+    pub tenant: Uuid,
+    /// Their kind.
+    pub kind: String,
+    /// Their concurrency group; empty: none.
+    pub group: String,
+}
+
 /// A job in a worker's hands.
 #[derive(Debug, Clone)]
 pub struct Claimed {
     /// The right to settle it.
     pub claim: Claim,
-    /// Whose job it is; `None` for the platform's own.
-    pub tenant: Option<Uuid>,
-    /// Which handler runs it.
-    pub kind: String,
+    /// What it was claimed from.
+    pub stream: Stream,
+    /// Since when it could have run.
+    pub run_at: DateTime<Utc>,
     /// This attempt, from 1.
     pub attempt: i16,
     /// The attempt after which it is dead.
@@ -40,8 +56,30 @@ pub struct Claimed {
     pub request_id: Option<String>,
     /// W3C traceparent of whoever enqueued it.
     pub trace_parent: Option<String>,
-    /// Whether rows elsewhere hang on it: earlier errors, an outcome to keep, a dead job that it replays.
+    /// Whether rows elsewhere hang on it: earlier errors, an outcome to keep, a dead job that it replays, the counters of
+    /// limits on running jobs.
     pub has_trail: bool,
+}
+
+impl Claimed {
+    /// Whose job it is; `None` for the platform's own.
+    #[must_use]
+    pub fn tenant(&self) -> Option<Uuid> {
+        Some(self.stream.tenant).filter(|tenant| !tenant.is_nil())
+    }
+}
+
+/// Where to look for jobs.
+#[derive(Debug, Clone, Copy)]
+pub enum Look<'a> {
+    /// Everywhere, beginning after this stream, which was served last. What it costs grows with the dead index entries that an old
+    /// snapshot somewhere keeps in front of the work.
+    Everywhere {
+        /// The stream served last; its priority does not matter.
+        after: &'a Stream,
+    },
+    /// In these streams, and in each from the time on up to which it was claimed: what came in before is not seen.
+    Known(&'a [(Stream, DateTime<Utc>)]),
 }
 
 /// What to claim.
@@ -53,8 +91,17 @@ pub struct ClaimRequest<'a> {
     pub queue: &'a str,
     /// At most so many.
     pub limit: usize,
-    /// The tenant that was served last: the turn is at the one after it.
-    pub after: Uuid,
+    /// Where.
+    pub look: Look<'a>,
+}
+
+/// What a claim took.
+#[derive(Debug, Default)]
+pub struct Claims {
+    /// The jobs, in the order in which they should start.
+    pub jobs: Vec<Claimed>,
+    /// How long the database walked to find where there is something to claim; zero when nothing was.
+    pub walked: Duration,
 }
 
 /// Why nothing could be claimed.
@@ -68,20 +115,54 @@ pub enum ClaimError {
     Database(#[from] sqlx::Error),
 }
 
-/// Claims ready jobs: by priority, within a priority an equal share for each tenant, each tenant's oldest first.
+/// Known streams in columns.
+#[derive(Default)]
+struct Columns {
+    priorities: Vec<i16>,
+    tenants: Vec<Uuid>,
+    kinds: Vec<String>,
+    groups: Vec<String>,
+    since: Vec<DateTime<Utc>>,
+}
+
+/// Claims ready jobs: by priority, within a priority an equal share for each tenant, within a tenant an equal share for each
+/// kind and concurrency group, of these the oldest first; never more than the limits on running jobs allow.
 ///
 /// # Errors
 /// See [`ClaimError`].
-pub async fn claim(conn: &mut PgConnection, request: ClaimRequest<'_>) -> Result<Vec<Claimed>, ClaimError> {
+pub async fn claim(conn: &mut PgConnection, request: ClaimRequest<'_>) -> Result<Claims, ClaimError> {
+    let (first, mut known) = (Stream::default(), Columns::default());
+    let after = match request.look {
+        Look::Everywhere { after } => after,
+        Look::Known(streams) => {
+            for (stream, since) in streams {
+                known.priorities.push(stream.priority);
+                known.tenants.push(stream.tenant);
+                known.kinds.push(stream.kind.clone());
+                known.groups.push(stream.group.clone());
+                known.since.push(*since);
+            }
+            &first
+        }
+    };
     let rows = sqlx::query!(
-        r#"SELECT id AS "id!", tenant AS "tenant!", kind AS "kind!", claim_no AS "claim_no!", attempt AS "attempt!",
-                  max_attempts AS "max_attempts!", payload AS "payload!", request_id, trace_parent,
-                  (attempt > 1 OR outcome_ttl_s > 0 OR replay_of IS NOT NULL) AS "has_trail!"
-             FROM queue_claim($1, $2, $3, $4)"#,
+        r#"SELECT id AS "id!", tenant AS "tenant!", kind AS "kind!", concurrency_group AS "group!", priority AS "priority!",
+                  run_at AS "run_at!", claim_no AS "claim_no!", attempt AS "attempt!", max_attempts AS "max_attempts!",
+                  payload AS "payload!", request_id, trace_parent, has_trail AS "has_trail!", walked_us AS "walked_us!"
+             FROM queue_claim($1, $2, $3, ROW (0, $4, $5, $6, NULL)::job_stream,
+                    (SELECT array_agg(ROW (s.*)::job_stream)
+                       FROM unnest($7::smallint[], $8::uuid[], $9::text[], $10::text[], $11::timestamptz[]) s))"#,
         request.worker,
         request.queue,
         i32::try_from(request.limit).unwrap_or(i32::MAX),
-        request.after,
+        after.tenant,
+        after.kind,
+        after.group,
+        &known.priorities,
+        &known.tenants,
+        &known.kinds,
+        &known.groups,
+        &known.since,
     )
     .fetch_all(conn)
     .await
@@ -89,20 +170,19 @@ pub async fn claim(conn: &mut PgConnection, request: ClaimRequest<'_>) -> Result
         Some(code) if code == LEASE_LOST => ClaimError::LeaseLost(request.worker),
         _ => ClaimError::Database(error),
     })?;
-    Ok(rows
-        .into_iter()
-        .map(|row| Claimed {
-            claim: Claim { id: JobId::from(row.id), worker: request.worker, claim_no: row.claim_no },
-            tenant: Some(row.tenant).filter(|tenant| !tenant.is_nil()),
-            kind: row.kind,
-            attempt: row.attempt,
-            max_attempts: row.max_attempts,
-            payload: row.payload,
-            request_id: row.request_id,
-            trace_parent: row.trace_parent,
-            has_trail: row.has_trail,
-        })
-        .collect())
+    let walked = rows.first().and_then(|row| u64::try_from(row.walked_us).ok()).map(Duration::from_micros);
+    let jobs = rows.into_iter().map(|row| Claimed {
+        claim: Claim { id: JobId::from(row.id), worker: request.worker, claim_no: row.claim_no },
+        stream: Stream { priority: row.priority, tenant: row.tenant, kind: row.kind, group: row.group },
+        run_at: row.run_at,
+        attempt: row.attempt,
+        max_attempts: row.max_attempts,
+        payload: row.payload,
+        request_id: row.request_id,
+        trace_parent: row.trace_parent,
+        has_trail: row.has_trail,
+    });
+    Ok(Claims { jobs: jobs.collect(), walked: walked.unwrap_or_default() })
 }
 
 /// Whether the claim still stands, and makes it stand until the caller's transaction ends.

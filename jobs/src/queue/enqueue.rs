@@ -105,7 +105,7 @@ pub async fn enqueue_with<J: Job>(
             J::QUEUE,
             &payload,
             unique_key.as_deref(),
-            job.group(),
+            job.group().unwrap_or_default(),
             options.request_id.as_deref(),
             options.trace_parent.as_deref(),
             JOBS_CHANNEL,
@@ -143,7 +143,7 @@ async fn enqueue_batch<J: Job>(conn: &mut PgConnection, jobs: &[J]) -> Result<Ve
     let tenants: Vec<Uuid> = jobs.iter().map(|job| job.tenant().unwrap_or_default()).collect();
     let payloads = jobs.iter().map(payload).collect::<Result<Vec<String>, _>>()?;
     let keys: Vec<Option<String>> = jobs.iter().map(Job::unique_key).collect();
-    let groups: Vec<Option<String>> = jobs.iter().map(Job::group).collect();
+    let groups: Vec<String> = jobs.iter().map(|job| job.group().unwrap_or_default()).collect();
     // Ids come back only of jobs with a unique key: the others cannot have been there before.
     let keyed_new = sqlx::query_scalar!(
         r#"WITH new AS (
@@ -164,7 +164,7 @@ async fn enqueue_batch<J: Job>(conn: &mut PgConnection, jobs: &[J]) -> Result<Ve
         &tenants,
         &payloads,
         &keys as &[Option<String>],
-        &groups as &[Option<String>],
+        &groups,
     )
     .fetch_all(&mut *conn)
     .await?;

@@ -3,17 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::PgPool;
+use sqlx::pool::PoolConnection;
+use sqlx::{PgConnection, PgPool, Postgres};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::claim::{ClaimError, ClaimRequest, claim, held_by};
+use super::claim::{ClaimError, ClaimRequest, Claims, Look, claim, held_by};
 use super::config::AHEAD;
+use super::known::Known;
 use super::lane::Lane;
 use super::settle::{Settlement, settle};
-use super::signals::Signals;
 use super::verdict::Verdict;
 use crate::retry::{Pauses, jittered};
 
@@ -21,6 +22,8 @@ use crate::retry::{Pauses, jittered};
 const SETTLE_BATCH: usize = 1_000;
 /// The longest that a batch may take; a connection that answers later is given up.
 const WRITE_LIMIT: Duration = Duration::from_secs(30);
+/// How long the settler keeps its connection while nothing ends.
+const KEEP_SEAT: Duration = Duration::from_secs(1);
 /// The rate at which jobs finish is measured over at least this time.
 const RATE_WINDOW: Duration = Duration::from_millis(2);
 
@@ -47,14 +50,42 @@ impl Ahead {
     }
 }
 
+/// A connection that a loop keeps while it is busy, so that it need not be asked for and tested before each statement.
+struct Seat<'a> {
+    pool: &'a PgPool,
+    conn: Option<PoolConnection<Postgres>>,
+}
+
+impl<'a> Seat<'a> {
+    fn new(pool: &'a PgPool) -> Self {
+        Self { pool, conn: None }
+    }
+
+    async fn take(&mut self) -> sqlx::Result<&mut PgConnection> {
+        match &mut self.conn {
+            Some(conn) => Ok(conn),
+            free => Ok(free.insert(self.pool.acquire().await?)),
+        }
+    }
+
+    /// Gives it back: there is nothing to do, or it may be broken.
+    fn leave(&mut self) {
+        self.conn = None;
+    }
+}
+
 /// Keeps the lane filled until it stops.
-pub(super) async fn feed(lane: Arc<Lane>, pool: PgPool, signals: Signals) {
-    let bell = signals.queue(&lane.queue);
+pub(super) async fn feed(lane: Arc<Lane>, pool: PgPool) {
     let mut pauses = Pauses::default();
     let mut ahead = Ahead { since: Instant::now(), finished: 0, jobs: 0 };
-    let mut after = Uuid::new_v4();
+    let mut known = Known::new();
+    let mut seat = Seat::new(&pool);
     // Whether there may be more to claim than was claimed last.
     let mut hungry = true;
+    // Whether something came in since the last look, which should not wait for what was claimed before.
+    let mut rung = false;
+    // Whether there may be something where the last look did not go.
+    let mut unseen = true;
     // Whether a claim's answer was lost, so that we may hold what we do not know of.
     let mut unsure = false;
     while !lane.is_stopping() {
@@ -62,15 +93,30 @@ pub(super) async fn feed(lane: Arc<Lane>, pool: PgPool, signals: Signals) {
         let (held, buffered) = lane.load();
         let room = target.saturating_sub(held);
         // While there is something to start, claims wait until they are worth a statement.
-        if hungry && room > 0 && (buffered == 0 || room * 4 >= target) {
-            match round(&lane, &pool, room, &mut after, unsure).await {
-                Ok(claimed) => {
-                    hungry = claimed == room;
+        if hungry && room > 0 && (rung || buffered == 0 || room * 4 >= target) {
+            let everywhere = known.due() <= Instant::now();
+            let streams = if everywhere { Vec::new() } else { known.streams() };
+            let after = known.after().clone();
+            let look = if everywhere { Look::Everywhere { after: &after } } else { Look::Known(&streams) };
+            if !everywhere && streams.is_empty() {
+                hungry = false;
+                continue;
+            }
+            rung = false;
+            let asked = Instant::now();
+            match round(&lane, &mut seat, room, look, unsure).await {
+                Ok(claims) => {
+                    known.learn(&look, &claims, asked.elapsed());
+                    hungry = claims.jobs.len() >= room;
+                    unseen = hungry || (unseen && !everywhere);
                     unsure = false;
                     pauses.reset();
-                    continue;
+                    if !claims.jobs.is_empty() {
+                        lane.take_in(claims.jobs);
+                    }
                 }
                 Err(error) => {
+                    seat.leave();
                     unsure = true;
                     let pause = pauses.next_pause();
                     tracing::warn!(queue = lane.queue, %error, ?pause, "claiming failed, trying again");
@@ -78,62 +124,57 @@ pub(super) async fn feed(lane: Arc<Lane>, pool: PgPool, signals: Signals) {
                         () = lane.stopping.cancelled() => {}
                         () = tokio::time::sleep(pause) => {}
                     }
-                    continue;
                 }
             }
+            continue;
         }
         tokio::select! {
             () = lane.stopping.cancelled() => {}
-            () = bell.notified() => hungry = true,
+            () = lane.bell.notified() => (hungry, unseen, rung) = (true, true, true),
             () = lane.room.notified() => {}
-            () = tokio::time::sleep(jittered(lane.config.poll_every)) => hungry = true,
+            () = tokio::time::sleep_until(known.due()), if unseen && !hungry => hungry = true,
+            () = tokio::time::sleep(jittered(lane.config.poll_every)) => {
+                (hungry, unseen) = (true, true);
+                seat.leave();
+            }
         }
     }
     lane.hand_back_buffered();
 }
 
 /// One claim, with what must precede it: finding out what we hold unknowingly, renewing a lost lease.
-async fn round(lane: &Lane, pool: &PgPool, limit: usize, after: &mut Uuid, unsure: bool) -> sqlx::Result<usize> {
+async fn round(lane: &Lane, seat: &mut Seat<'_>, limit: usize, look: Look<'_>, unsure: bool) -> sqlx::Result<Claims> {
     let worker = lane.lease.worker();
+    let pool = seat.pool;
     let attempt = async {
+        let conn = seat.take().await?;
         if unsure {
-            hand_back_unknown(lane, pool, worker).await?;
+            hand_back_unknown(lane, conn, worker).await?;
         }
-        let mut conn = pool.acquire().await?;
-        let request = ClaimRequest { worker, queue: &lane.queue, limit, after: *after };
-        match claim(&mut conn, request).await {
-            Ok(jobs) => Ok(jobs),
+        match claim(conn, ClaimRequest { worker, queue: &lane.queue, limit, look }).await {
+            Ok(claims) => Ok(claims),
             Err(ClaimError::Database(error)) => Err(error),
             Err(ClaimError::LeaseLost(_)) => {
-                drop(conn);
+                seat.leave();
                 lane.abandon(worker);
                 lane.lease.replace(pool, worker).await?;
                 Err(sqlx::Error::Protocol("the lease was lost and replaced".to_owned()))
             }
         }
     };
-    let jobs = within(lane.config.lease, attempt).await?;
-    if let Some(last) = jobs.last() {
-        *after = last.tenant.unwrap_or_default();
-    }
-    let claimed = jobs.len();
-    if claimed > 0 {
-        lane.take_in(jobs);
-    }
-    Ok(claimed)
+    within(lane.config.lease, attempt).await
 }
 
 /// Hands back what the database says we hold and we do not know of: the answer to its claim was lost.
-async fn hand_back_unknown(lane: &Lane, pool: &PgPool, worker: Uuid) -> sqlx::Result<()> {
-    let mut conn = pool.acquire().await?;
-    let unknown: Vec<Settlement> = held_by(&mut conn, worker, std::slice::from_ref(&lane.queue))
+async fn hand_back_unknown(lane: &Lane, conn: &mut PgConnection, worker: Uuid) -> sqlx::Result<()> {
+    let unknown: Vec<Settlement> = held_by(conn, worker, std::slice::from_ref(&lane.queue))
         .await?
         .into_iter()
         .filter(|held| !lane.is_held(&held.claim))
         .map(|held| Settlement { claim: held.claim, has_trail: true, verdict: Verdict::HandBack })
         .collect();
     if !unknown.is_empty() {
-        settle(&mut conn, &unknown).await?;
+        settle(conn, &unknown).await?;
         tracing::info!(queue = lane.queue, jobs = unknown.len(), "handed back jobs whose claim was not answered");
     }
     Ok(())
@@ -148,9 +189,21 @@ pub(super) async fn settle_all(
     give_up: CancellationToken,
 ) -> bool {
     let mut pauses = Pauses::default();
+    let mut seat = Seat::new(&pool);
     let mut batch = Vec::with_capacity(SETTLE_BATCH);
-    while ended.recv_many(&mut batch, SETTLE_BATCH).await > 0 {
-        while let Err(error) = write(&pool, &batch).await {
+    loop {
+        let received = tokio::select! {
+            received = ended.recv_many(&mut batch, SETTLE_BATCH) => received,
+            () = tokio::time::sleep(KEEP_SEAT), if seat.conn.is_some() => {
+                seat.leave();
+                continue;
+            }
+        };
+        if received == 0 {
+            return true;
+        }
+        while let Err(error) = write(&mut seat, &batch).await {
+            seat.leave();
             let pause = pauses.next_pause();
             tracing::warn!(jobs = batch.len(), %error, ?pause, "writing outcomes failed, trying again");
             tokio::select! {
@@ -164,14 +217,10 @@ pub(super) async fn settle_all(
         }
         batch.clear();
     }
-    true
 }
 
-async fn write(pool: &PgPool, batch: &[Settlement]) -> sqlx::Result<()> {
-    let attempt = async {
-        let mut conn = pool.acquire().await?;
-        settle(&mut conn, batch).await
-    };
+async fn write(seat: &mut Seat<'_>, batch: &[Settlement]) -> sqlx::Result<()> {
+    let attempt = async { settle(seat.take().await?, batch).await };
     let settled = within(WRITE_LIMIT, attempt).await?;
     if settled.stale > 0 {
         // Rescued meanwhile, or this batch was written before and only its answer was lost.

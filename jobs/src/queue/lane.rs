@@ -8,7 +8,7 @@
 //! What a claim took is `held` from then until its settlement is written. When a claim's answer is lost with its
 //! connection, the feeder compares: what the database says we hold and we do not is handed back.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -17,6 +17,8 @@ use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::backend::Shared;
+use super::buffer::Buffer;
 use super::claim::{Claim, Claimed};
 use super::config::Config;
 use super::error::JobError;
@@ -32,12 +34,14 @@ pub struct Lane {
     pub(super) config: Config,
     pub(super) lease: Arc<Lease>,
     /// Claimed, not started.
-    buffer: Mutex<VecDeque<Claimed>>,
+    buffer: Mutex<Buffer>,
     /// Claimed, not settled: under which claim, and the token its handler awaits.
     held: Mutex<HashMap<JobId, Holding>>,
     running: AtomicUsize,
     /// Jobs settled since the feeder last asked.
     settled: AtomicUsize,
+    /// Rings when there may be something to claim.
+    pub(super) bell: Arc<Notify>,
     /// Rings when jobs were settled, so that there is room again.
     pub(super) room: Notify,
     pub(super) stopping: CancellationToken,
@@ -58,16 +62,13 @@ struct Holding {
 impl Lane {
     /// A lane with nothing in it, and the end from which its settler reads. Unbounded, because what may be in it is
     /// bounded by what may be held.
-    pub(super) fn new(
-        queue: String,
-        config: Config,
-        lease: Arc<Lease>,
-    ) -> (Arc<Self>, mpsc::UnboundedReceiver<Settlement>) {
+    pub(super) fn new(queue: &str, shared: &Shared) -> (Arc<Self>, mpsc::UnboundedReceiver<Settlement>) {
         let (outcomes, ended) = mpsc::unbounded_channel();
         let lane = Self {
-            queue,
-            config,
-            lease,
+            queue: queue.to_owned(),
+            config: shared.config.clone(),
+            lease: Arc::clone(&shared.lease),
+            bell: shared.signals.queue(queue),
             buffer: Mutex::default(),
             held: Mutex::default(),
             running: AtomicUsize::new(0),
@@ -148,7 +149,8 @@ impl Lane {
     }
 
     pub(super) fn hand_back_buffered(&self) {
-        for job in std::mem::take(&mut *self.lock_buffer()) {
+        let mut buffer = std::mem::take(&mut *self.lock_buffer());
+        while let Some(job) = buffer.pop() {
             self.end(Attempted::from(&job), Verdict::HandBack);
         }
     }
@@ -162,7 +164,10 @@ impl Lane {
                 held.insert(job.claim.id, holding);
             }
         }
-        self.lock_buffer().extend(jobs);
+        {
+            let mut buffer = self.lock_buffer();
+            jobs.into_iter().for_each(|job| buffer.push(job));
+        }
         // Stopping may have emptied the buffer just before.
         if self.is_stopping() {
             self.hand_back_buffered();
@@ -176,7 +181,7 @@ impl Lane {
         if self.running.load(Ordering::SeqCst) >= self.config.concurrency {
             return None;
         }
-        let job = self.lock_buffer().pop_front()?;
+        let job = self.lock_buffer().pop()?;
         self.running.fetch_add(1, Ordering::SeqCst);
         Some(job)
     }
@@ -204,6 +209,10 @@ impl Lane {
         }
         drop(held);
         self.settled.fetch_add(batch.len(), Ordering::SeqCst);
+        // What went back may be ready already, and what was counted in a limit has made room in it.
+        if batch.iter().any(|settlement| settlement.has_trail) {
+            self.bell.notify_one();
+        }
         self.room.notify_one();
     }
 
@@ -220,7 +229,7 @@ impl Lane {
         self.settled.swap(0, Ordering::SeqCst)
     }
 
-    fn lock_buffer(&self) -> MutexGuard<'_, VecDeque<Claimed>> {
+    fn lock_buffer(&self) -> MutexGuard<'_, Buffer> {
         self.buffer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -17,6 +17,7 @@
 //! stand between; no index on anything that a claim touches; no row left behind by a job that succeeded.
 
 mod backend;
+mod buffer;
 mod claim;
 mod config;
 pub mod control;
@@ -24,8 +25,10 @@ pub mod dead;
 mod enqueue;
 pub mod error;
 mod feed;
+mod known;
 mod lane;
 mod lease;
+pub mod limit;
 mod rescue;
 mod settle;
 pub mod signals;
@@ -33,7 +36,7 @@ mod verdict;
 mod wait;
 
 pub use backend::{Judge, LaneLoops, QueueBackend, SettleLayer, SettleService, Shared};
-pub use claim::{Claim, ClaimError, ClaimRequest, Claimed, claim, hold};
+pub use claim::{Claim, ClaimError, ClaimRequest, Claimed, Claims, Look, Stream, claim, hold};
 pub use config::Config;
 pub use enqueue::{EnqueueError, Enqueued, Options, enqueue, enqueue_many, enqueue_with};
 pub use error::JobError;

@@ -150,34 +150,71 @@ impl Sorted {
         if self.bare.len() > 0 {
             applied += complete(conn, &self.bare).await?;
         }
+        let mut trail = Trail::default();
         if self.done.len() > 0 {
-            applied += finish(conn, &self.done, &self.results).await?;
+            trail.add(finish(conn, &self.done, &self.results).await?);
         }
         // Whoever was asked to cancel is neither tried again nor dead: those two leave such jobs to `cancel`.
         let mut maybe_cancelled = Fences::default();
-        if self.requeued.len() > 0 {
-            let requeued = requeue(conn, &self).await?;
-            applied += requeued;
-            if requeued < self.requeued.len() {
-                maybe_cancelled.append(std::mem::take(&mut self.requeued));
-            }
+        if self.requeued.len() > 0 && trail.add(requeue(conn, &self).await?) < self.requeued.len() {
+            maybe_cancelled.append(std::mem::take(&mut self.requeued));
         }
-        if self.dead.len() > 0 {
-            let buried = bury(conn, &self).await?;
-            applied += buried;
-            if buried < self.dead.len() {
-                maybe_cancelled.append(std::mem::take(&mut self.dead));
-            }
+        if self.dead.len() > 0 && trail.add(bury(conn, &self).await?) < self.dead.len() {
+            maybe_cancelled.append(std::mem::take(&mut self.dead));
         }
         if maybe_cancelled.len() > 0 {
             let reasons = vec!["cancelled on request".to_owned(); maybe_cancelled.len()];
-            applied += cancel(conn, &maybe_cancelled, &reasons, Only::Requested).await?;
+            trail.add(cancel(conn, &maybe_cancelled, &reasons, Only::Requested).await?);
         }
         if self.cancelled.len() > 0 {
-            applied += cancel(conn, &self.cancelled, &self.cancel_reasons, Only::Claimed).await?;
+            trail.add(cancel(conn, &self.cancelled, &self.cancel_reasons, Only::Claimed).await?);
         }
-        Ok(applied)
+        if !trail.slots.is_empty() {
+            free(conn, &trail).await?;
+        }
+        Ok(applied + trail.jobs)
     }
+}
+
+/// What a statement wrote: so many jobs do not run any more, which were counted in these slots, from these queues.
+struct Written {
+    jobs: i64,
+    slots: Option<Vec<String>>,
+    queues: Option<Vec<String>>,
+}
+
+/// The sum of what was written.
+#[derive(Default)]
+struct Trail {
+    jobs: usize,
+    slots: Vec<String>,
+    queues: Vec<String>,
+}
+
+impl Trail {
+    /// Adds to it; says how many jobs were added.
+    fn add(&mut self, written: Written) -> usize {
+        let jobs = usize::try_from(written.jobs).unwrap_or_default();
+        self.jobs += jobs;
+        self.slots.extend(written.slots.into_iter().flatten());
+        self.queues.extend(written.queues.into_iter().flatten());
+        jobs
+    }
+}
+
+/// Makes room in the limits in which these jobs were counted, and wakes whoever may use it. Last of all, because the
+/// counters stay locked until the transaction ends.
+async fn free(conn: &mut PgConnection, trail: &Trail) -> sqlx::Result<()> {
+    sqlx::query!(
+        "WITH freed AS MATERIALIZED (SELECT concurrency_free($1))
+         SELECT pg_notify($2, queue) AS told FROM freed, (SELECT DISTINCT unnest($3::text[]) AS queue) q",
+        &trail.slots,
+        JOBS_CHANNEL,
+        &trail.queues,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(())
 }
 
 /// Deletes succeeded jobs on which nothing else hangs.
@@ -195,19 +232,22 @@ async fn complete(conn: &mut PgConnection, jobs: &Fences) -> sqlx::Result<usize>
 
 /// Deletes succeeded jobs with their earlier errors and the dead jobs that they replayed, and keeps their outcomes
 /// where somebody may wait for them.
-async fn finish(conn: &mut PgConnection, jobs: &Fences, results: &[Value]) -> sqlx::Result<usize> {
-    let finished = sqlx::query_scalar!(
+async fn finish(conn: &mut PgConnection, jobs: &Fences, results: &[Value]) -> sqlx::Result<Written> {
+    sqlx::query_as!(
+        Written,
         r#"WITH gone AS (
              DELETE FROM job j USING unnest($1::uuid[], $2::uuid[], $3::int[], $4::jsonb[]) AS s(worker, id, claim_no, result)
               WHERE j.id = s.id AND j.claimed_by = s.worker AND j.claim_no = s.claim_no
-             RETURNING j.id, j.outcome_ttl_s, j.replay_of, s.result),
+             RETURNING j.id, j.queue, j.slots, j.outcome_ttl_s, j.replay_of, s.result),
            errors AS (DELETE FROM job_error e USING gone WHERE e.job_id = gone.id),
            replayed AS (DELETE FROM dead_job d USING gone WHERE d.id = gone.replay_of),
            kept AS (
              INSERT INTO job_outcome (job_id, state, result, expires_at)
              SELECT id, 'done', result, now() + make_interval(secs => outcome_ttl_s) FROM gone WHERE outcome_ttl_s > 0
              RETURNING pg_notify($5, job_id::text))
-           SELECT (SELECT count(*) FROM gone) + 0 * (SELECT count(*) FROM kept) AS "finished!""#,
+           SELECT (SELECT count(*) FROM gone) + 0 * (SELECT count(*) FROM kept) AS "jobs!",
+                  (SELECT array_agg(slot) FROM gone, unnest(slots) slot) AS slots,
+                  (SELECT array_agg(DISTINCT queue) FROM gone WHERE slots IS NOT NULL) AS queues"#,
         &jobs.workers,
         &jobs.ids,
         &jobs.claim_nos,
@@ -215,30 +255,32 @@ async fn finish(conn: &mut PgConnection, jobs: &Fences, results: &[Value]) -> sq
         OUTCOMES_CHANNEL,
     )
     .fetch_one(conn)
-    .await?;
-    Ok(usize::try_from(finished).unwrap_or_default())
+    .await
 }
 
 /// Puts jobs back, with their errors if they failed, and wakes whoever may run them at once.
-async fn requeue(conn: &mut PgConnection, sorted: &Sorted) -> sqlx::Result<usize> {
-    let requeued = sqlx::query_scalar!(
+async fn requeue(conn: &mut PgConnection, sorted: &Sorted) -> sqlx::Result<Written> {
+    sqlx::query_as!(
+        Written,
         r#"WITH given AS (
              SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::int[], $4::bigint[], $5::smallint[], $6::text[],
                                   $7::text[], $8::jsonb[])
                       AS s(worker, id, claim_no, delay_ms, refund, error_class, error, details)),
            back AS (
              UPDATE job j
-                SET claimed_by = NULL, claimed_at = NULL, attempt = j.attempt - s.refund,
+                SET claimed_by = NULL, claimed_at = NULL, slots = NULL, attempt = j.attempt - s.refund,
                     run_at = coalesce(now() + s.delay_ms * interval '1 millisecond', j.run_at)
-               FROM given s
+               FROM given s JOIN job was ON was.id = s.id
               WHERE j.id = s.id AND j.claimed_by = s.worker AND j.claim_no = s.claim_no AND j.cancel_at IS NULL
-             RETURNING j.id, j.queue, j.run_at, j.attempt, s.worker, s.claim_no, s.error_class, s.error, s.details),
+             RETURNING j.id, j.queue, was.slots, j.run_at, j.attempt, s.worker, s.claim_no, s.error_class, s.error, s.details),
            failed AS (
              INSERT INTO job_error (job_id, claim_no, attempt, worker_id, error_class, error, details)
              SELECT id, claim_no, attempt, worker, error_class, error, details FROM back WHERE error_class IS NOT NULL),
            woken AS (
              SELECT pg_notify($9, queue) FROM back WHERE run_at <= now() GROUP BY queue)
-           SELECT (SELECT count(*) FROM back) + 0 * (SELECT count(*) FROM woken) AS "requeued!""#,
+           SELECT (SELECT count(*) FROM back) + 0 * (SELECT count(*) FROM woken) AS "jobs!",
+                  (SELECT array_agg(slot) FROM back, unnest(slots) slot) AS slots,
+                  (SELECT array_agg(DISTINCT queue) FROM back WHERE slots IS NOT NULL) AS queues"#,
         &sorted.requeued.workers,
         &sorted.requeued.ids,
         &sorted.requeued.claim_nos,
@@ -250,13 +292,13 @@ async fn requeue(conn: &mut PgConnection, sorted: &Sorted) -> sqlx::Result<usize
         JOBS_CHANNEL,
     )
     .fetch_one(conn)
-    .await?;
-    Ok(usize::try_from(requeued).unwrap_or_default())
+    .await
 }
 
 /// Moves jobs to the dead, with every attempt's error and, of a replay, its ancestors'.
-async fn bury(conn: &mut PgConnection, sorted: &Sorted) -> sqlx::Result<usize> {
-    let buried = sqlx::query_scalar!(
+async fn bury(conn: &mut PgConnection, sorted: &Sorted) -> sqlx::Result<Written> {
+    sqlx::query_as!(
+        Written,
         r#"WITH gone AS (
              DELETE FROM job j
               USING unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::text[], $6::text[], $7::jsonb[])
@@ -286,7 +328,9 @@ async fn bury(conn: &mut PgConnection, sorted: &Sorted) -> sqlx::Result<usize> {
              SELECT id, 'failed', error_class, error, details, now() + make_interval(secs => outcome_ttl_s)
                FROM gone WHERE outcome_ttl_s > 0
              RETURNING pg_notify($8, job_id::text))
-           SELECT (SELECT count(*) FROM gone) + 0 * (SELECT count(*) FROM kept) AS "buried!""#,
+           SELECT (SELECT count(*) FROM gone) + 0 * (SELECT count(*) FROM kept) AS "jobs!",
+                  (SELECT array_agg(slot) FROM gone, unnest(slots) slot) AS slots,
+                  (SELECT array_agg(DISTINCT queue) FROM gone WHERE slots IS NOT NULL) AS queues"#,
         &sorted.dead.workers,
         &sorted.dead.ids,
         &sorted.dead.claim_nos,
@@ -297,8 +341,7 @@ async fn bury(conn: &mut PgConnection, sorted: &Sorted) -> sqlx::Result<usize> {
         OUTCOMES_CHANNEL,
     )
     .fetch_one(conn)
-    .await?;
-    Ok(usize::try_from(buried).unwrap_or_default())
+    .await
 }
 
 /// Which of the named jobs to cancel.
@@ -311,13 +354,14 @@ enum Only {
 }
 
 /// Ends jobs without a death; a dead job that one of them replayed may be replayed again.
-async fn cancel(conn: &mut PgConnection, jobs: &Fences, reasons: &[String], only: Only) -> sqlx::Result<usize> {
-    let cancelled = sqlx::query_scalar!(
+async fn cancel(conn: &mut PgConnection, jobs: &Fences, reasons: &[String], only: Only) -> sqlx::Result<Written> {
+    sqlx::query_as!(
+        Written,
         r#"WITH gone AS (
              DELETE FROM job j USING unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[]) AS s(worker, id, claim_no, reason)
               WHERE j.id = s.id AND j.claimed_by = s.worker AND j.claim_no = s.claim_no
                 AND (j.cancel_at IS NOT NULL OR NOT $5)
-             RETURNING j.id, j.outcome_ttl_s, j.replay_of, s.reason),
+             RETURNING j.id, j.queue, j.slots, j.outcome_ttl_s, j.replay_of, s.reason),
            errors AS (DELETE FROM job_error e USING gone WHERE e.job_id = gone.id),
            released AS (
              UPDATE dead_job d SET replay_job_id = NULL, replayed_at = NULL FROM gone
@@ -326,7 +370,9 @@ async fn cancel(conn: &mut PgConnection, jobs: &Fences, reasons: &[String], only
              INSERT INTO job_outcome (job_id, state, error, expires_at)
              SELECT id, 'cancelled', reason, now() + make_interval(secs => outcome_ttl_s) FROM gone WHERE outcome_ttl_s > 0
              RETURNING pg_notify($6, job_id::text))
-           SELECT (SELECT count(*) FROM gone) + 0 * (SELECT count(*) FROM kept) AS "cancelled!""#,
+           SELECT (SELECT count(*) FROM gone) + 0 * (SELECT count(*) FROM kept) AS "jobs!",
+                  (SELECT array_agg(slot) FROM gone, unnest(slots) slot) AS slots,
+                  (SELECT array_agg(DISTINCT queue) FROM gone WHERE slots IS NOT NULL) AS queues"#,
         &jobs.workers,
         &jobs.ids,
         &jobs.claim_nos,
@@ -335,6 +381,5 @@ async fn cancel(conn: &mut PgConnection, jobs: &Fences, reasons: &[String], only
         OUTCOMES_CHANNEL,
     )
     .fetch_one(conn)
-    .await?;
-    Ok(usize::try_from(cancelled).unwrap_or_default())
+    .await
 }

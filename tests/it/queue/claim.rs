@@ -1,14 +1,38 @@
 //! Taking jobs out: who gets what.
 
-use super::{Note, claim, claim_after, enqueue, note, number, worker};
+use super::{Note, claim, claim_after, enqueue, note, number, request, worker};
 use crate::support::TestDb;
-use jobs::kinds::Job as _;
-use jobs::queue::{self, ClaimError, ClaimRequest, Options, control};
+use jobs::kinds::Job;
+use jobs::queue::{self, ClaimError, ClaimRequest, Look, Options, Stream, control};
+use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
 fn of(tenant: u128, n: usize) -> Note {
     Note { tenant: Some(Uuid::from_u128(tenant)), n, ..Note::default() }
+}
+
+/// A job of a concurrency group, in the queue of the notes.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Grouped {
+    tenant: Uuid,
+    group: u8,
+    n: usize,
+}
+
+impl Job for Grouped {
+    const KIND: &'static str = "test_grouped";
+    const QUEUE: &'static str = Note::QUEUE;
+    const MAX_ATTEMPTS: i16 = 3;
+    const TIMEOUT: std::time::Duration = std::time::Duration::from_mins(1);
+
+    fn tenant(&self) -> Option<Uuid> {
+        Some(self.tenant)
+    }
+
+    fn group(&self) -> Option<String> {
+        Some(self.group.to_string())
+    }
 }
 
 async fn fill(db: &TestDb, tenant: u128, jobs: usize) {
@@ -18,7 +42,7 @@ async fn fill(db: &TestDb, tenant: u128, jobs: usize) {
 
 fn shares(claimed: &[queue::Claimed]) -> HashMap<u128, usize> {
     claimed.iter().fold(HashMap::new(), |mut shares, job| {
-        *shares.entry(job.tenant.unwrap_or_default().as_u128()).or_default() += 1;
+        *shares.entry(job.stream.tenant.as_u128()).or_default() += 1;
         shares
     })
 }
@@ -28,8 +52,7 @@ async fn without_a_lease_nothing_is_claimed() {
     let db = TestDb::new().await;
     enqueue(&db.pool, &note(1)).await;
     let stranger = Uuid::new_v4();
-    let request = ClaimRequest { worker: stranger, queue: Note::QUEUE, limit: 1, after: Uuid::nil() };
-    let refused = queue::claim(&mut db.pool.acquire().await.unwrap(), request).await;
+    let refused = queue::claim(&mut db.pool.acquire().await.unwrap(), request(stranger, 1, &Stream::default())).await;
     assert!(matches!(refused, Err(ClaimError::LeaseLost(id)) if id == stranger), "{refused:?}");
     assert_eq!(number(&db.pool, "SELECT count(*) FROM job WHERE claimed_by IS NULL").await, 1);
 }
@@ -65,7 +88,7 @@ async fn a_backlog_of_one_tenant_leaves_the_others_their_share() {
     assert_eq!(shares(&claimed), HashMap::from([(0, 1), (1, 35), (2, 3), (3, 1)]), "what some leave, others get");
     let seconds: Vec<usize> = claimed
         .iter()
-        .filter(|job| job.tenant == Some(Uuid::from_u128(2)))
+        .filter(|job| job.tenant() == Some(Uuid::from_u128(2)))
         .map(|job| serde_json::from_str::<Note>(&job.payload).unwrap().n)
         .collect();
     assert_eq!(seconds.iter().copied().collect::<HashSet<_>>(), HashSet::from([0, 1, 2]));
@@ -78,11 +101,11 @@ async fn small_claims_go_round_the_tenants() {
     fill(&db, 1, 9).await;
     fill(&db, 2, 2).await;
     fill(&db, 3, 9).await;
-    let (mut after, mut order) = (Uuid::nil(), Vec::new());
+    let (mut after, mut order) = (Stream::default(), Vec::new());
     for _ in 0..8 {
-        let job = claim_after(&db.pool, worker, 1, after).await.remove(0);
-        after = job.tenant.unwrap();
-        order.push(after.as_u128());
+        let job = claim_after(&db.pool, worker, 1, &after).await.remove(0);
+        after = job.stream;
+        order.push(after.tenant.as_u128());
     }
     assert_eq!(order, [1, 2, 3, 1, 2, 3, 1, 3]);
 }
@@ -146,12 +169,73 @@ async fn a_claim_stays_on_its_page_and_touches_no_index() {
     let worker = worker(&db.pool).await;
     fill(&db, 1, 2_000).await;
     let mut tx = db.pool.begin().await.unwrap();
-    let request = ClaimRequest { worker, queue: Note::QUEUE, limit: 2_000, after: Uuid::nil() };
-    assert_eq!(queue::claim(&mut tx, request).await.unwrap().len(), 2_000);
+    let claimed = queue::claim(&mut tx, request(worker, 2_000, &Stream::default())).await.unwrap();
+    assert_eq!(claimed.jobs.len(), 2_000);
     let (updated, hot): (i64, i64) =
         sqlx::query_as("SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_xact_user_tables WHERE relname = 'job'")
             .fetch_one(&mut *tx)
             .await
             .unwrap();
     assert_eq!((updated, hot), (2_000, 2_000));
+}
+
+#[tokio::test]
+async fn a_look_at_what_is_known_sees_what_came_later_and_nothing_else() {
+    let db = TestDb::new().await;
+    let worker = worker(&db.pool).await;
+    let mut conn = db.pool.acquire().await.unwrap();
+    let first = enqueue(&db.pool, &of(1, 1)).await;
+    let job = claim(&db.pool, worker, 10).await.remove(0);
+    assert_eq!(job.claim.id, first);
+    let early = Options { run_at: Some(job.run_at - chrono::TimeDelta::seconds(1)), ..Options::default() };
+    let before = queue::enqueue_with(&mut conn, &of(1, 2), &early).await.unwrap().id;
+    let after = enqueue(&db.pool, &of(1, 3)).await;
+    let elsewhere = enqueue(&db.pool, &of(2, 4)).await;
+
+    let known = [(job.stream.clone(), job.run_at)];
+    let look = ClaimRequest { look: Look::Known(&known), ..request(worker, 10, &job.stream) };
+    let claimed = queue::claim(&mut conn, look).await.unwrap();
+    assert_eq!(claimed.jobs.iter().map(|job| job.claim.id).collect::<Vec<_>>(), [after]);
+    let rest: HashSet<_> = claim(&db.pool, worker, 10).await.iter().map(|job| job.claim.id).collect();
+    assert_eq!(rest, HashSet::from([before, elsewhere]));
+}
+
+#[tokio::test]
+async fn kinds_and_groups_of_a_tenant_share_its_turn() {
+    let db = TestDb::new().await;
+    let worker = worker(&db.pool).await;
+    let grouped = |group: u8, n| Grouped { tenant: Uuid::from_u128(1), group, n };
+    let mut conn = db.pool.acquire().await.unwrap();
+    queue::enqueue_many(&mut conn, &(0..90).map(|n| grouped(1, n)).collect::<Vec<_>>()).await.unwrap();
+    queue::enqueue_many(&mut conn, &(0..2).map(|n| grouped(2, n)).collect::<Vec<_>>()).await.unwrap();
+    fill(&db, 1, 90).await;
+    fill(&db, 2, 90).await;
+    let claimed = claim(&db.pool, worker, 40).await;
+    assert_eq!(shares(&claimed), HashMap::from([(1, 20), (2, 20)]), "tenants share first");
+    let groups = claimed.iter().fold(HashMap::new(), |mut groups: HashMap<_, usize>, job| {
+        *groups.entry((job.stream.tenant.as_u128(), job.stream.group.as_str())).or_default() += 1;
+        groups
+    });
+    assert!(groups[&(1, "2")] == 2 && groups[&(1, "1")] >= 6 && groups[&(1, "")] >= 6, "{groups:?}");
+}
+
+#[tokio::test]
+async fn thousands_of_groups_of_one_tenant_keep_nobody_out_and_are_all_served() {
+    let db = TestDb::new().await;
+    let worker = worker(&db.pool).await;
+    let mut conn = db.pool.acquire().await.unwrap();
+    let many: Vec<Grouped> = (0..200).map(|group| Grouped { tenant: Uuid::from_u128(1), group, n: 0 }).collect();
+    queue::enqueue_many(&mut conn, &many).await.unwrap();
+    fill(&db, 2, 5).await;
+    let mut after = Stream::default();
+    let first = claim_after(&db.pool, worker, 100, &after).await;
+    assert_eq!(shares(&first).get(&2), Some(&5));
+    let mut claimed = first.len();
+    for _ in 0..20 {
+        let more = claim_after(&db.pool, worker, 100, &after).await;
+        let Some(last) = more.last() else { break };
+        after = last.stream.clone();
+        claimed += more.len();
+    }
+    assert_eq!(claimed, 205);
 }

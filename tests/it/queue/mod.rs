@@ -3,6 +3,8 @@
 mod claim;
 mod dead;
 mod enqueue;
+mod limits;
+mod model;
 mod outage;
 mod proxy;
 mod rescue;
@@ -17,7 +19,9 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use jobs::kinds::Job;
-use jobs::queue::{self, ClaimRequest, Claimed, Config, JobError, Settled, Settlement, Signals, Verdict};
+use jobs::queue::{
+    self, ClaimRequest, Claimed, Config, JobError, Look, Settled, Settlement, Signals, Stream, Verdict,
+};
 use jobs::retry::Backoff;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -150,12 +154,17 @@ async fn worker(pool: &PgPool) -> Uuid {
 }
 
 async fn claim(pool: &PgPool, worker: Uuid, limit: usize) -> Vec<Claimed> {
-    claim_after(pool, worker, limit, Uuid::nil()).await
+    claim_after(pool, worker, limit, &Stream::default()).await
 }
 
-async fn claim_after(pool: &PgPool, worker: Uuid, limit: usize, after: Uuid) -> Vec<Claimed> {
+async fn claim_after(pool: &PgPool, worker: Uuid, limit: usize, after: &Stream) -> Vec<Claimed> {
     let mut conn = pool.acquire().await.unwrap();
-    queue::claim(&mut conn, ClaimRequest { worker, queue: Note::QUEUE, limit, after }).await.unwrap()
+    queue::claim(&mut conn, request(worker, limit, after)).await.unwrap().jobs
+}
+
+/// A look everywhere, for notes.
+fn request(worker: Uuid, limit: usize, after: &Stream) -> ClaimRequest<'_> {
+    ClaimRequest { worker, queue: Note::QUEUE, limit, look: Look::Everywhere { after } }
 }
 
 async fn enqueue<J: Job>(pool: &PgPool, job: &J) -> jobs::ids::JobId {

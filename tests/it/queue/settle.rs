@@ -1,10 +1,10 @@
 //! Writing down how jobs ended: fences, retries, snoozes, deaths, cancellations.
 
-use super::{APPLIED, Ask, STALE, claim, enqueue, note, number, settle, worker};
+use super::{APPLIED, Ask, STALE, claim, enqueue, note, number, request, settle, worker};
 use crate::support::TestDb;
 use jobs::kinds::Job as _;
 use jobs::queue::control::{Cancellation, cancel};
-use jobs::queue::{self, ClaimRequest, DeathReason, Failure, Settled, Settlement, Verdict, dead};
+use jobs::queue::{self, ClaimRequest, DeathReason, Failure, Settled, Settlement, Stream, Verdict, dead};
 use serde_json::Value;
 use std::time::Duration;
 use uuid::Uuid;
@@ -174,8 +174,9 @@ async fn outcomes_are_kept_for_kinds_that_are_awaited_and_expire() {
     let worker = worker(&db.pool).await;
     enqueue(&db.pool, &Ask::default()).await;
     let mut conn = db.pool.acquire().await.unwrap();
-    let request = ClaimRequest { worker, queue: Ask::QUEUE, limit: 1, after: Uuid::nil() };
-    let job = queue::claim(&mut conn, request).await.unwrap().remove(0);
+    let after = Stream::default();
+    let request = ClaimRequest { queue: Ask::QUEUE, ..request(worker, 1, &after) };
+    let job = queue::claim(&mut conn, request).await.unwrap().jobs.remove(0);
     assert_eq!(settle(&db.pool, &job, Verdict::Done(Value::from(42))).await, APPLIED);
     assert_eq!(number(&db.pool, "SELECT (result)::bigint FROM job_outcome").await, 42);
     assert_eq!(queue::expire_outcomes(&mut conn).await.unwrap(), 0);

@@ -1,0 +1,74 @@
+//! What a feeder remembers of where work is, so that claims stay cheap beside an old snapshot.
+//!
+//! While some transaction holds an old snapshot, Postgres keeps the index entries of every job that ended since, and a look at
+//! everything walks over all of them. So a feeder remembers the streams it was given work from, and up to which time, and
+//! looks only there and from there on, until a look everywhere is worth its price again: one may cost at most a tenth
+//! of the time. Where looks are cheap, which is nearly always, every look is one everywhere.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tokio::time::Instant;
+
+use super::claim::{Claims, Look, Stream};
+
+/// How many times its own duration passes between two looks everywhere.
+const SPARE: u32 = 10;
+/// Streams remembered; with more, the memory begins anew.
+const MAX_STREAMS: usize = 500;
+
+/// The memory of one feeder.
+#[derive(Debug)]
+pub(super) struct Known {
+    streams: HashMap<Stream, DateTime<Utc>>,
+    /// The stream served last.
+    after: Stream,
+    /// Not before this may be looked everywhere again.
+    due: Instant,
+}
+
+impl Known {
+    pub(super) fn new() -> Self {
+        Self { streams: HashMap::new(), after: Stream::default(), due: Instant::now() }
+    }
+
+    /// When it may be looked everywhere again.
+    pub(super) fn due(&self) -> Instant {
+        self.due
+    }
+
+    /// The stream served last.
+    pub(super) fn after(&self) -> &Stream {
+        &self.after
+    }
+
+    /// The streams to look into meanwhile, in an order that changes.
+    pub(super) fn streams(&self) -> Vec<(Stream, DateTime<Utc>)> {
+        let mut streams: Vec<_> = self.streams.iter().map(|(stream, since)| (stream.clone(), *since)).collect();
+        if let Some(last) = streams.iter().position(|(stream, _)| *stream == self.after) {
+            streams.rotate_left(last + 1);
+        }
+        streams
+    }
+
+    /// Learns from what a look brought, which took the database and the way there `took`.
+    pub(super) fn learn(&mut self, look: &Look<'_>, claims: &Claims, took: Duration) {
+        if let Look::Everywhere { .. } = look {
+            let walked = if claims.jobs.is_empty() { took } else { claims.walked };
+            self.due = Instant::now() + walked * SPARE;
+        }
+        let Some(last) = claims.jobs.last() else { return };
+        self.after = last.stream.clone();
+        let mut newest: HashMap<&Stream, DateTime<Utc>> = HashMap::new();
+        for job in &claims.jobs {
+            let since = newest.entry(&job.stream).or_insert(job.run_at);
+            *since = job.run_at.max(*since);
+        }
+        if self.streams.len() + newest.len() > MAX_STREAMS {
+            self.streams.clear();
+        }
+        // A look everywhere may find work before what was known: then it goes on from there.
+        self.streams.extend(newest.into_iter().map(|(stream, since)| (stream.clone(), since)));
+    }
+}

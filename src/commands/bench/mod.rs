@@ -1,0 +1,72 @@
+//! `plumbline bench`: what the queue does on a machine and a database, through the code that production runs.
+//!
+//! Every benchmark works in a schema of its own, [`ground::SCHEMA`], and prints one JSON object. The method and measured numbers
+//! stand in `docs/benchmarks.md`.
+
+mod burn;
+mod claim;
+mod clock;
+mod enqueue;
+mod fairness;
+mod ground;
+mod latency;
+mod limit;
+mod noop;
+mod peer;
+mod produce;
+mod soak;
+mod work;
+
+use crate::config::Database;
+use anyhow::Result;
+use std::process::ExitCode;
+
+/// Measure the queue, in a schema of its own; one JSON object for each measurement.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    Enqueue(enqueue::Args),
+    Burn(burn::Args),
+    Latency(latency::Args),
+    Fairness(fairness::Args),
+    Limit(limit::Args),
+    Claim(claim::Args),
+    Soak(soak::Args),
+    Peer(peer::Args),
+    #[command(hide = true)]
+    Produce(produce::Args),
+    #[command(hide = true)]
+    Work(work::Args),
+}
+
+/// What all benchmarks of a worker share.
+#[derive(Debug, Clone, clap::Args)]
+struct Worker {
+    /// Jobs that run at once in a worker process.
+    #[arg(long, default_value_t = 256)]
+    concurrency: usize,
+    #[command(flatten)]
+    database: Database,
+}
+
+/// Runs a benchmark.
+pub async fn run(args: Args) -> Result<ExitCode> {
+    match args.what {
+        What::Enqueue(args) => enqueue::run(&args).await,
+        What::Burn(args) => burn::run(&args).await,
+        What::Latency(args) => latency::run(&args).await,
+        What::Fairness(args) => fairness::run(&args).await,
+        What::Limit(args) => limit::run(&args).await,
+        What::Claim(args) => claim::run(&args).await,
+        What::Soak(args) => soak::run(&args).await,
+        What::Peer(args) => peer::run(&args).await,
+        What::Produce(args) => produce::run(&args).await,
+        What::Work(args) => work::run(&args).await,
+    }?;
+    Ok(ExitCode::SUCCESS)
+}
