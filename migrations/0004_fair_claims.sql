@@ -70,10 +70,10 @@ COMMENT ON FUNCTION concurrency_key(concurrency_limit, uuid, text) IS 'The key o
 
 -- The limits of a stream. A tenant's own limit goes before the one for every tenant.
 CREATE FUNCTION stream_limits(p_tenant uuid, p_kind text, p_group text)
-RETURNS TABLE (key text, max_running integer)
+RETURNS TABLE (key text, per text, max_running integer)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-    SELECT DISTINCT ON (l.kind, l.per) concurrency_key(l, p_tenant, p_group), l.max_running
+    SELECT DISTINCT ON (l.kind, l.per) concurrency_key(l, p_tenant, p_group), l.per, l.max_running
       FROM concurrency_limit l
      WHERE l.kind IN ('', p_kind)
        AND CASE l.per
@@ -210,6 +210,7 @@ DECLARE
     v_hungry    job_stream[];
     v_stream      record;
     v_priority  smallint;
+    v_round     integer;
     v_take      integer;
     v_got       integer;
     v_limited   boolean;
@@ -243,19 +244,24 @@ BEGIN
     WHILE v_left > 0 AND cardinality(v_streams) > 0 LOOP
         v_priority := (SELECT min(x.priority) FROM unnest(v_streams) x);
         v_hungry   := '{}';
+        v_round    := v_left;
         FOR v_stream IN
-            SELECT x.*, greatest(1, v_left / (count(*) OVER (PARTITION BY x.tenant) * t.tenants))::integer AS share
+            SELECT x.*, count(*) OVER (PARTITION BY x.tenant) AS siblings, t.tenants
               FROM unnest(v_streams) WITH ORDINALITY AS x(priority, tenant, kind, concurrency_group, since, nr),
                    (SELECT count(DISTINCT y.tenant) AS tenants FROM unnest(v_streams) y WHERE y.priority = v_priority) t
              WHERE x.priority = v_priority
              ORDER BY x.nr
         LOOP
             EXIT WHEN v_left <= 0;
-            v_take := least(v_stream.share, v_left);
+            v_take := least(v_left, greatest(1, v_round / (v_stream.siblings * v_stream.tenants)));
             IF v_limited THEN
-                SELECT array_agg(l.key), least(v_take, min(coalesce(l.max_running - s.running, 0))) INTO v_slots, v_take
+                -- Of a limit that others share, its part, too.
+                SELECT array_agg(l.key), least(v_take, min(least(r.room, greatest(1, r.room / CASE l.per
+                           WHEN 'fleet' THEN v_stream.siblings * v_stream.tenants WHEN 'tenant' THEN v_stream.siblings ELSE 1 END))))
+                  INTO v_slots, v_take
                   FROM stream_limits(v_stream.tenant, v_stream.kind, v_stream.concurrency_group) l
-                  LEFT JOIN concurrency_slot s ON s.key = l.key;
+                  LEFT JOIN concurrency_slot s ON s.key = l.key,
+                       LATERAL (SELECT coalesce(l.max_running - s.running, 0) AS room) r;
                 CONTINUE WHEN v_take <= 0;
             END IF;
             RETURN QUERY
@@ -280,7 +286,7 @@ BEGIN
             IF v_slots IS NOT NULL AND v_got > 0 THEN
                 UPDATE concurrency_slot s SET running = s.running + v_got WHERE s.key = ANY (v_slots);
             END IF;
-            IF v_got >= v_stream.share THEN
+            IF v_got >= v_take THEN
                 v_hungry := v_hungry
                     || (v_priority, v_stream.tenant, v_stream.kind, v_stream.concurrency_group, v_stream.since)::job_stream;
             END IF;

@@ -4,7 +4,8 @@
 //! says so in its help.
 
 use crate::commands::{
-    api, bench, completions, demo, doctor, drift, key, migrate, openapi, operator, org, scheduler, token, up, worker,
+    api, bench, completions, demo, doctor, drift, key, limit, migrate, openapi, operator, org, scheduler, token, up,
+    worker,
 };
 use crate::config::Telemetry;
 use crate::telemetry::{self, Talk};
@@ -40,6 +41,7 @@ enum Command {
     Operator(operator::Args),
     Token(token::Args),
     Drift(drift::Args),
+    Limit(limit::Args),
     Bench(bench::Args),
     Openapi(openapi::Args),
     Doctor(doctor::Args),
@@ -83,6 +85,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Openapi(args) => openapi::run(&args),
         Command::Up(args) => block_on(up::run(args)),
         Command::Demo(args) => block_on(demo::run(args)),
+        Command::Limit(args) => block_on(limit::run(args)),
         Command::Bench(args) => block_on(bench::run(args)),
         Command::Worker(args) => block_on(worker::run(args)),
         Command::Scheduler(args) => block_on(scheduler::run(args)),

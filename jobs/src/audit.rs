@@ -91,6 +91,10 @@ actions! {
     MembershipCreated = "membership.created",
     /// An operator's key was created.
     OperatorCreated = "operator.created",
+    /// A limit on running jobs was set.
+    LimitSet = "concurrency_limit.set",
+    /// A limit on running jobs was removed.
+    LimitRemoved = "concurrency_limit.removed",
     /// A key was created.
     ApiKeyCreated = "api_key.created",
     /// A key's name, description or role was changed.

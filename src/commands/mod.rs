@@ -7,6 +7,7 @@ pub mod demo;
 pub mod doctor;
 pub mod drift;
 pub mod key;
+pub mod limit;
 pub mod migrate;
 pub mod openapi;
 pub mod operator;

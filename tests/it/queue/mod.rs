@@ -19,9 +19,7 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use jobs::kinds::Job;
-use jobs::queue::{
-    self, ClaimRequest, Claimed, Config, JobError, Look, Settled, Settlement, Signals, Stream, Verdict,
-};
+use jobs::queue::{self, ClaimRequest, Claimed, Config, JobError, Look, Settled, Settlement, Signals, Stream, Verdict};
 use jobs::retry::Backoff;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

@@ -275,7 +275,10 @@ async fn lose(pool: &PgPool, conn: &mut PgConnection, model: &mut Model, worker:
 /// Every job is in exactly the place where the model has it, and every counter counts what there is.
 async fn agree(pool: &PgPool, model: &Model) {
     let alive: Vec<(Uuid, bool, i16)> =
-        sqlx::query_as("SELECT id, claimed_by IS NOT NULL, attempt FROM job ORDER BY id").fetch_all(pool).await.unwrap();
+        sqlx::query_as("SELECT id, claimed_by IS NOT NULL, attempt FROM job ORDER BY id")
+            .fetch_all(pool)
+            .await
+            .unwrap();
     let expected: Vec<(Uuid, bool, i16)> = model
         .jobs
         .iter()

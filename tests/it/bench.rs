@@ -1,0 +1,72 @@
+//! The benchmarks run, count what they claim to count, and leave nothing behind. Their times are nobody's business here.
+
+use crate::support::{Plumbline, TestDb};
+use serde_json::Value;
+
+fn bench(db: &TestDb, args: &[&str]) -> Value {
+    let args: Vec<&str> = ["bench"].iter().chain(args).copied().collect();
+    Plumbline::new(&args).database(db).json().remove(0)
+}
+
+fn positive(line: &Value, fields: &[&str]) {
+    for field in fields {
+        assert!(line[field].as_f64().is_some_and(|value| value > 0.0), "{field} of {line}");
+    }
+}
+
+#[tokio::test]
+async fn throughput_counts_every_job_and_what_it_wrote() {
+    let db = TestDb::new().await;
+    let enqueued = bench(&db, &["enqueue", "--jobs", "2500"]);
+    assert_eq!(enqueued["jobs"], 2500);
+    positive(&enqueued, &["jobs_per_s", "wal_bytes_per_job"]);
+    for processes in ["1", "2"] {
+        let burnt = bench(&db, &["burn", "--jobs", "2500", "--processes", processes]);
+        assert_eq!(burnt["jobs"], 2500);
+        positive(&burnt, &["jobs_per_s", "wal_bytes_per_job"]);
+        assert_eq!(burnt["dead_tuples_per_job"], 2.0, "one by the claim, one by the end: {burnt}");
+    }
+    let claimed = bench(&db, &["claim", "--waiting", "1000", "--claims", "10"]);
+    positive(&claimed, &["one_p99_ms", "of_500_p99_ms"]);
+    let left: i64 = sqlx::query_scalar("SELECT count(*) FROM pg_namespace WHERE nspname = 'plumbline_bench'")
+        .fetch_one(&db.pool)
+        .await
+        .unwrap();
+    assert_eq!(left, 0);
+}
+
+#[tokio::test]
+async fn waits_are_measured_and_nothing_is_missing() {
+    let db = TestDb::new().await;
+    let latency = bench(&db, &["latency", "--rate", "50", "--seconds", "2"]);
+    assert_eq!((&latency["jobs"], &latency["missing"]), (&100.into(), &0.into()));
+    positive(&latency, &["p50_ms", "p99_ms", "enqueue_p50_ms"]);
+    let fairness = bench(&db, &["fairness", "--backlog", "500", "--tenants", "5", "--seconds", "2"]);
+    assert_eq!((&fairness["missing"], &fairness["unloaded_missing"]), (&0.into(), &0.into()));
+    positive(&fairness, &["p99_ms", "unloaded_p99_ms"]);
+    let soak = bench(&db, &["soak", "--seconds", "2", "--every", "1", "--waiting", "500", "--snapshot-at", "1"]);
+    positive(&soak, &["jobs_per_s"]);
+}
+
+#[tokio::test]
+async fn a_limit_of_three_is_three_in_four_processes() {
+    let db = TestDb::new().await;
+    let limit = bench(&db, &["limit", "--limit", "3", "--processes", "4", "--jobs", "100"]);
+    assert_eq!((&limit["highest_running"], &limit["ran"]), (&3.into(), &200.into()), "{limit}");
+}
+
+#[tokio::test]
+async fn as_a_peer_each_phase_is_a_process_of_its_own() {
+    let db = TestDb::new().await;
+    let phase = |name: &'static str| {
+        let settings = [("BENCH_JOBS", "1000"), ("BENCH_RATE", "20"), ("BENCH_SECS", "1")];
+        settings.iter().fold(Plumbline::new(&["bench", "peer", name]).database(&db), |command, (key, value)| {
+            command.env(key, value)
+        })
+    };
+    assert_eq!(phase("setup").stdout(), "");
+    assert_eq!(phase("enqueue").json()[0]["jobs"], 1000);
+    let burnt = phase("burn").json().remove(0);
+    assert_eq!((&burnt["handled"], &burnt["peer"]), (&1000.into(), &"ours".into()));
+    assert_eq!(phase("latency").json()[0]["lat_missing"], 0);
+}
