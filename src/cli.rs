@@ -4,7 +4,7 @@
 //! says so in its help.
 
 use crate::commands::{
-    api, completions, demo, doctor, drift, key, migrate, openapi, operator, org, scheduler, token, up, worker,
+    api, bench, completions, demo, doctor, drift, key, migrate, openapi, operator, org, scheduler, token, up, worker,
 };
 use crate::config::Telemetry;
 use crate::telemetry::{self, Talk};
@@ -42,6 +42,7 @@ enum Command {
     Drift(drift::Args),
     Openapi(openapi::Args),
     Doctor(doctor::Args),
+    Bench(bench::Args),
     Completions(completions::Args),
 }
 
@@ -91,6 +92,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Token(args) => block_on(token::run(args)),
         Command::Migrate(args) => block_on(migrate::run(args)),
         Command::Doctor(args) => block_on(doctor::run(args)),
+        Command::Bench(args) => block_on(bench::run(args)),
     }
 }
 

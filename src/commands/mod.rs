@@ -1,6 +1,7 @@
 //! One file a command: its arguments, and what it does.
 
 pub mod api;
+pub mod bench;
 pub mod completions;
 pub mod demo;
 pub mod doctor;
@@ -11,6 +12,7 @@ pub mod openapi;
 pub mod operator;
 pub mod org;
 pub mod scheduler;
+mod scratch;
 pub mod token;
 pub mod up;
 pub mod worker;

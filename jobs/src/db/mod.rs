@@ -4,6 +4,7 @@
 pub mod account_registration;
 pub mod api_key;
 pub mod audit;
+pub mod chaos;
 pub mod cloud_account;
 pub mod declared_resource;
 pub mod drift_item;
