@@ -11,7 +11,7 @@ mod secrets;
 mod storage;
 mod telemetry;
 
-pub use database::Database;
+pub use database::{Database, Pooler};
 pub use http::Http;
 pub use oidc::Oidc;
 pub use queue::{Concurrency, Listen, Work};

@@ -4,6 +4,7 @@
 
 mod admin;
 mod api;
+mod chaos;
 mod cli;
 mod cloud_faults;
 mod drift_fixtures;

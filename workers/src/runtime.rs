@@ -395,8 +395,11 @@ async fn keep_rescuing(shared: Shared) {
             rescue(&mut conn, shared.config.lease).await?;
             expire_outcomes(&mut conn).await
         };
-        if let Err(error) = round.await {
-            tracing::warn!(%error, "rescue failed, trying again");
+        // Bounded as the heartbeat is: a connection may die without a word, and this loop must not die with it.
+        match tokio::time::timeout(shared.config.lease, round).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "rescue failed, trying again"),
+            Err(_) => tracing::warn!("rescue was not answered, trying again"),
         }
     }
 }

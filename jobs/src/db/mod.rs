@@ -19,6 +19,7 @@ pub mod operator_key;
 pub mod org;
 pub mod page;
 pub mod pool;
+pub mod pooler;
 pub mod rate_limit;
 pub mod scan_run;
 pub mod state_snapshot;

@@ -7,8 +7,8 @@
 mod backstage;
 mod story;
 
-use anyhow::{Context as _, Result, bail};
 use crate::commands::scratch::Scratch;
+use anyhow::{Context as _, Result, bail};
 use backstage::{Double, Platform};
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};

@@ -4,6 +4,7 @@ mod claim;
 mod dead;
 mod enqueue;
 mod outage;
+mod pgbouncer;
 mod proxy;
 mod rescue;
 mod runtime;

@@ -9,8 +9,8 @@ use rand::rngs::StdRng;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use uuid::Uuid;
 use workers::runtime::{Handler, JobContext, Runtime};
@@ -69,6 +69,18 @@ impl<const K: u8> Load<K> {
     /// Any job of this kind.
     pub fn any(rng: &mut StdRng) -> Self {
         Self { tenant: Uuid::from_u128(rng.random_range(1..=TENANTS)), n: rng.random_range(0..KEYS) }
+    }
+}
+
+impl<const K: u8> Load<K> {
+    /// Whether it takes its time with a transaction open, as a long effect does.
+    fn sleeps_under_hold(&self) -> bool {
+        self.n.is_multiple_of(4)
+    }
+
+    /// How long it takes: half a second to five, even in its logarithm. The token is not awaited, as by a handler that blocks.
+    fn time(&self) -> Duration {
+        Duration::from_millis(500).mul_f64(10_f64.powf(f64::from(self.n) / f64::from(KEYS)))
     }
 }
 
@@ -151,7 +163,7 @@ impl<const K: u8> Handler for Act<K> {
             FLAKY if cx.attempt <= 2 => return Err(JobError::retry("flaky", "it fails twice")),
             DOOMED => return Err(JobError::retry("doomed", "it always fails")),
             // Even in its logarithm between the two bounds. The token is not awaited, as by a handler that blocks.
-            SLOW => tokio::time::sleep(Duration::from_millis(500).mul_f64(10_f64.powf(f64::from(job.n) / f64::from(KEYS)))).await,
+            SLOW if !job.sleeps_under_hold() => tokio::time::sleep(job.time()).await,
             _ => {}
         }
         noted?;
@@ -162,6 +174,9 @@ impl<const K: u8> Handler for Act<K> {
                 chaos::note(&cx.pool, Note::Refused, execution).await?;
             }
             return Err(error);
+        }
+        if K == SLOW && job.sleeps_under_hold() {
+            tokio::time::sleep(job.time()).await;
         }
         chaos::take_effect(&mut tx, execution).await?;
         tx.commit().await?;

@@ -72,10 +72,11 @@ impl Report {
         self.findings.faults.get(&fault).map_or(0, |(count, _)| *count)
     }
 
-    fn fields(&self) -> Map<String, Value> {
+    /// In the order in which a person reads them.
+    fn fields(&self) -> Vec<(String, Value)> {
         let (tally, findings) = (&self.tally, &self.findings);
-        let mut fields = Map::new();
-        let mut set = |name: &str, value: Value| fields.insert(name.to_owned(), value);
+        let mut fields = Vec::new();
+        let mut set = |name: &str, value: Value| fields.push((name.to_owned(), value));
         set("metric", json!("chaos"));
         set("seed", json!(self.seed));
         set("seconds", json!(self.elapsed.as_secs()));
@@ -110,7 +111,8 @@ impl Report {
         let mut out = std::io::stdout().lock();
         let fields = self.fields();
         if json.json {
-            return Ok(print(&mut out, &[fields], &[], json)?);
+            let record: Map<String, Value> = fields.into_iter().collect();
+            return Ok(print(&mut out, &[record], &[], json)?);
         }
         let rows: Vec<Value> =
             fields.into_iter().map(|(name, value)| json!({ "what": name.replace('_', " "), "value": value })).collect();
