@@ -187,7 +187,7 @@ pub async fn leases_of(db: impl PgExecutor<'_>, pid: i32) -> sqlx::Result<Vec<Uu
 pub async fn busiest_in(db: impl PgExecutor<'_>, queue: &str) -> sqlx::Result<Vec<String>> {
     sqlx::query_scalar(
         "SELECT w.name FROM worker w JOIN job j ON j.claimed_by = w.id AND j.queue = $1
-          WHERE w.beat_at > now() - interval '2 s' GROUP BY w.name ORDER BY count(*) DESC",
+          WHERE w.beat_at > now() - interval '1 s' GROUP BY w.name ORDER BY count(*) DESC",
     )
     .bind(queue)
     .fetch_all(db)

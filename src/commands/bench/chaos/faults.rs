@@ -1,7 +1,7 @@
 //! What is done to the workers and to Postgres.
 
 use super::Stage;
-use super::kinds::{OWN_FAILURES, SLOW_QUEUE};
+use super::kinds::{NOT_BY_STOPS, SLOW_QUEUE};
 use super::worker::{LEASE, RESCUE_EVERY};
 use crate::postgres::signal;
 use anyhow::{Context as _, Result};
@@ -112,7 +112,7 @@ impl Stage<'_> {
         let since = Utc::now();
         let well = self.fleet.stop(pid).await?;
         let slowest = (Utc::now() - since).to_std().unwrap_or_default();
-        let spent = self.ask(async |db| chaos::spent_by(db, &leases, since, &OWN_FAILURES).await).await?;
+        let spent = self.ask(async |db| chaos::spent_by(db, &leases, since, &NOT_BY_STOPS).await).await?;
         self.findings.slowest_stop = self.findings.slowest_stop.max(slowest);
         self.findings.unclean_stops += u64::from(!well);
         self.findings.spent_by_stops += spent;

@@ -28,8 +28,9 @@ pub const SLOW: u8 = 4;
 /// Takes its process with it.
 pub const POISON: u8 = 5;
 
-/// Classes of the failures that the handlers mean.
-pub const OWN_FAILURES: [&str; 2] = ["flaky", "doomed"];
+/// Classes of failures that no stop is to blame for: what handlers mean to do, a database that does not answer in time, and a
+/// lease lost meanwhile on a busy machine. What a stop leaves behind is still claimed when it has ended.
+pub const NOT_BY_STOPS: [&str; 4] = ["flaky", "doomed", "database", "worker_lost"];
 /// The queue of slow jobs.
 pub const SLOW_QUEUE: &str = "chaos_slow";
 

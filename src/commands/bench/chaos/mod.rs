@@ -112,8 +112,8 @@ async fn play(args: &Args, scratch: &Scratch) -> Result<Report> {
     let seed = args.seed.unwrap_or_else(|| rand::rng().random());
     say(&format!("seed {seed}; starting Postgres and {} workers", args.workers));
     let (workers, concurrency) = (u32::from(args.workers), usize::from(args.concurrency));
-    // One more for each worker's ear, some for faults, and Postgres keeps three for itself.
-    let connections = workers * (worker::CONNECTIONS + 1) + OWN_CONNECTIONS + 12;
+    // Some for faults, and Postgres keeps three for itself.
+    let connections = workers * worker::MOST_CONNECTIONS + OWN_CONNECTIONS + 12;
     let server = prepare(scratch, connections).await?;
     let url = server.url();
     let options = pool::options().max_connections(OWN_CONNECTIONS).acquire_timeout(Duration::from_secs(5));

@@ -11,8 +11,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 use workers::runtime::{self, Runtime};
 
-/// Connections of one process: two for each of the two queues, and what handlers hold while they write.
-pub const CONNECTIONS: u32 = 12;
+/// Connections of one process for two queues and their handlers: fewer than handlers may want at once.
+const CONNECTIONS: u32 = 14;
+/// The most connections of one process: these, two for its heartbeat and its rescues, and its ear.
+pub const MOST_CONNECTIONS: u32 = CONNECTIONS + 3;
 /// Silence after which a process's jobs are rescued.
 pub const LEASE: Duration = Duration::from_secs(3);
 /// Between two rescues.
