@@ -2,6 +2,7 @@
 
 use super::TestDb;
 use sqlx::postgres::PgConnectOptions;
+use std::fs::Permissions;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
@@ -42,7 +43,7 @@ impl PgBouncer {
         );
         std::fs::write(&config, text).unwrap();
         // It is read by whomever it runs as; what it tells is the password of a throw-away database.
-        std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
+        std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
         let mut command = Command::new(program);
         if rustix::process::geteuid().is_root() {
             command.args(["-u", "nobody"]);
