@@ -164,7 +164,7 @@ async fn the_executable_works_behind_it_by_polling_and_by_signals() {
         };
         let org = pooled(&["org", "create", slug, "--plan", "enterprise", "--json"], &db, &bouncer).json();
         let org = org[0]["id"].as_str().unwrap();
-        let key = ["key", "create", "--org", org, "--name", "k", "--scope", "read", "--scope", "write", "--json"];
+        let key = ["key", "create", "--org", org, "--name", "pooled", "--scope", "read", "--scope", "write", "--json"];
         let key = pooled(&key, &db, &bouncer).json();
         let worker = role(&["worker"]).env("AWS_ENDPOINT_URL", &moto.url).start();
         let running = role(&["api", "--listen", "127.0.0.1:0"]).start();
