@@ -19,12 +19,18 @@ demo: setup ## A drifted AWS account before your eyes
 
 .PHONY: test
 test: setup ## Every test, on a Postgres of their own
+	@scripts/setup.sh pgbouncer
 	@scripts/test.sh
 
 .PHONY: bench
 bench: ## Measure drift of a large account, with a release build (docs/benchmarks.md has the numbers)
 	cargo build --release --bin plumbline
 	python3 scripts/bench.py "$${CARGO_TARGET_DIR:-target}/release/plumbline"
+
+.PHONY: chaos
+chaos: ## Kill workers and restart Postgres under load for ten minutes (CHAOS_SECONDS), and prove that no job is lost
+	@scripts/setup.sh compiler postgres
+	cargo run --quiet -- bench chaos --seconds "$${CHAOS_SECONDS:-600}"
 
 .PHONY: lint
 lint: ## Formatting, clippy, documentation, dependencies

@@ -1,5 +1,5 @@
 #!/bin/sh
-# setup.sh WHAT...: installs what is missing of: compiler, postgres, moto, lint. Says what it does; does nothing twice.
+# setup.sh WHAT...: installs what is missing of: compiler, postgres, pgbouncer, moto, lint. Says what it does; does nothing twice.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -41,6 +41,12 @@ postgres() {
         [ -x "$place/initdb" ] && return
     done
     packages postgresql postgresql@17
+}
+
+# A pooler. Its tests are skipped without it, so a place that has no packages is no obstacle.
+pgbouncer() {
+    have pgbouncer || [ -x /usr/sbin/pgbouncer ] && return
+    (packages pgbouncer pgbouncer) || say "pgbouncer could not be installed; its tests will be skipped"
 }
 
 # A double of AWS, in a virtual environment of the repository.

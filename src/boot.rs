@@ -1,10 +1,11 @@
 //! Opening what every role needs: the data folder, the database, its schema.
 
-use crate::config::Database;
+use crate::config::{Database, Pooler};
 use crate::postgres::{Durability, Embedded, Options};
 use crate::shutdown::Shutdown;
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use jobs::db::pool;
+use jobs::db::pooler::Relay;
 use jobs::schema;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, PgConnection, PgPool};
@@ -29,6 +30,7 @@ pub struct Store {
     /// The database's URL, with its password.
     pub url: String,
     embedded: Option<Embedded>,
+    relay: Option<Relay>,
 }
 
 /// What to do about migrations that are not applied yet.
@@ -59,16 +61,26 @@ impl Store {
             (embedded.url(), Some(embedded))
         };
         let opened = async {
-            let options = parse(&url)?;
+            let (mut options, mut schema, mut relay) = (parse(&url)?, schema, None);
+            if config.pooler() == Pooler::Transaction {
+                let opened = Relay::open(&options)?;
+                // Once without the relay, so that an error names the place of the settings.
+                reach(&options.extra_float_digits(None)).await?.close().await?;
+                options = opened.options().clone();
+                relay = Some(opened);
+                // Migrations take a lock of the session, which a pooler would leave behind.
+                schema = if schema == Schema::Ignore { Schema::Ignore } else { Schema::Require };
+            }
             prepare(&options, schema, embedded.is_some()).await?;
             let pool = pool::options()
                 .max_connections(connections)
                 .min_connections(opened_first(connections))
                 .acquire_timeout(ACQUIRE_TIMEOUT);
-            pool.connect_with(options).await.context("cannot open connections to the database")
+            let pool = pool.connect_with(options).await.context("cannot open connections to the database")?;
+            Ok((pool, relay))
         };
         match opened.await {
-            Ok(pool) => Ok(Self { pool, url, embedded }),
+            Ok((pool, relay)) => Ok(Self { pool, url, embedded, relay }),
             Err(error) => {
                 if let Some(embedded) = embedded {
                     embedded.stop().await?;
@@ -96,11 +108,15 @@ impl Store {
         result
     }
 
-    /// How to connect outside the pool.
+    /// How to connect outside the pool, to Postgres itself.
     ///
     /// # Errors
-    /// A URL that cannot be read.
+    /// A URL that cannot be read, or leads to a pooler.
     pub fn connect_options(&self) -> Result<PgConnectOptions> {
+        ensure!(
+            self.relay.is_none(),
+            "migrations need Postgres itself, as they hold a session's lock: give its own URL as DATABASE_URL, and no PLUMBLINE_POOLER"
+        );
         parse(&self.url)
     }
 
@@ -196,9 +212,17 @@ async fn reach(options: &PgConnectOptions) -> Result<PgConnection> {
     match tokio::time::timeout(ACQUIRE_TIMEOUT, PgConnection::connect_with(options)).await {
         Ok(Ok(conn)) => Ok(conn),
         Ok(Err(sqlx::Error::Io(error))) => bail!("cannot reach the database at {place}: {error}"),
+        Ok(Err(error)) if is_protocol_violation(&error) => bail!(
+            "cannot use the database at {place}: {error}; if that is a pooler in transaction mode, set PLUMBLINE_POOLER=transaction"
+        ),
         Ok(Err(error)) => bail!("cannot use the database at {place}: {error}"),
         Err(_) => bail!("cannot reach the database at {place}: no answer within {} s", ACQUIRE_TIMEOUT.as_secs()),
     }
+}
+
+/// `protocol_violation`: how PgBouncer refuses a setting that it does not keep for each client.
+fn is_protocol_violation(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "08P01")
 }
 
 /// Creates the data folder, for its owner's eyes only, unless it exists.

@@ -53,7 +53,10 @@ impl Ground {
         let data_dir = &settings.database.data_dir;
         let keyring = settings.secrets.keyring(data_dir, missing)?;
         // Until the very end: what is still being worked on may wait for a signal.
-        let signals = Signals::listen(settings.listen.url(&store.url), shutdown.hard());
+        let signals = match settings.listen.url(&settings.database, &store.url) {
+            Some(url) => Signals::listen(url, shutdown.hard()),
+            None => Signals::none(),
+        };
         let artifacts = settings.storage.open(data_dir).await?;
         Ok(Self { pool: store.pool.clone(), keyring, signals, artifacts })
     }

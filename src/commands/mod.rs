@@ -13,6 +13,7 @@ pub mod openapi;
 pub mod operator;
 pub mod org;
 pub mod scheduler;
+mod scratch;
 pub mod token;
 pub mod up;
 pub mod worker;

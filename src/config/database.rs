@@ -26,6 +26,27 @@ pub struct Database {
         hide_env_values = true
     )]
     pub data_dir: PathBuf,
+
+    /// What `DATABASE_URL` leads to: `none`, Postgres itself (or a pooler that keeps track of prepared statements);
+    /// `transaction`, a pooler in transaction mode that does not. Not for `migrate`, which needs Postgres itself.
+    #[arg(
+        long,
+        env = "PLUMBLINE_POOLER",
+        value_name = "MODE",
+        default_value = "none",
+        hide_env_values = true,
+        hide_possible_values = true
+    )]
+    pooler: Pooler,
+}
+
+/// What stands between us and Postgres.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Pooler {
+    /// Nothing that we would notice.
+    None,
+    /// A pooler that may run each transaction on another connection.
+    Transaction,
 }
 
 impl Database {
@@ -33,5 +54,11 @@ impl Database {
     #[must_use]
     pub fn url(&self) -> Option<&str> {
         given(self.url.as_ref())
+    }
+
+    /// What stands between us and the database; nothing before an embedded one.
+    #[must_use]
+    pub fn pooler(&self) -> Pooler {
+        if self.url().is_some() { self.pooler } else { Pooler::None }
     }
 }

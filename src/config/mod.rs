@@ -11,7 +11,7 @@ mod secrets;
 mod storage;
 mod telemetry;
 
-pub use database::Database;
+pub use database::{Database, Pooler};
 pub use http::Http;
 pub use oidc::Oidc;
 pub use queue::{Concurrency, Listen, Work};
@@ -49,7 +49,7 @@ fn collect(command: &clap::Command, path: &str, rows: &mut BTreeMap<String, (Str
             .or_insert_with(|| (format!("`--{flag}` | {default} | {help}"), Vec::new()));
         row.1.push(if path.is_empty() { "all".to_owned() } else { format!("`{path}`") });
     }
-    for child in command.get_subcommands().filter(|child| child.get_name() != "help") {
+    for child in command.get_subcommands().filter(|child| child.get_name() != "help" && !child.is_hide_set()) {
         let path = format!("{path} {}", child.get_name());
         collect(child, path.trim(), rows);
     }

@@ -1,6 +1,6 @@
 //! How a process takes part in the queue.
 
-use super::given;
+use super::{Database, Pooler, given};
 use jobs::queue::Config;
 
 /// Listening for new work.
@@ -19,10 +19,12 @@ pub struct Listen {
 }
 
 impl Listen {
-    /// The URL to listen on, where the database's own is `database`.
+    /// The URL to listen on, where the database's own is `url`; none where only a pooler is known, through which nothing is
+    /// heard.
     #[must_use]
-    pub fn url(&self, database: &str) -> String {
-        given(self.url.as_ref()).unwrap_or(database).to_owned()
+    pub fn url(&self, database: &Database, url: &str) -> Option<String> {
+        let own = (database.pooler() == Pooler::None).then_some(url);
+        given(self.url.as_ref()).or(own).map(str::to_owned)
     }
 }
 

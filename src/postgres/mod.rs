@@ -27,6 +27,7 @@ mod server;
 mod settings;
 
 pub use binaries::{Binaries, find_all};
+pub(crate) use process::signal;
 pub use server::{Embedded, Options};
 pub use settings::Durability;
 

@@ -187,13 +187,17 @@ impl Embedded {
             tracing::info!(path = %pid_file.display(), "removing the lock of a dead postgres");
             std::fs::remove_file(&pid_file).map_err(io("remove", &pid_file))?;
         }
+        // Whoever outlives the server goes on looking for it where it was.
+        let was_known = self.port != 0;
         let mut attempt = 1;
         loop {
             match self.try_launch().await {
                 Err(Error::Failed { output, .. }) if attempt < ATTEMPTS => {
                     tracing::debug!(attempt, output, "postgres did not start");
                     attempt += 1;
-                    self.port = 0;
+                    if !was_known {
+                        self.port = 0;
+                    }
                     tokio::time::sleep(Duration::from_millis(500)).await;
                 }
                 result => return result,

@@ -5,6 +5,7 @@
 mod admin;
 mod api;
 mod bench;
+mod chaos;
 mod cli;
 mod cloud_faults;
 mod drift_fixtures;

@@ -23,6 +23,7 @@ use apalis_core::monitor::Monitor;
 use apalis_core::task::Task;
 use apalis_core::worker::builder::WorkerBuilder;
 use apalis_core::worker::ext::parallelize::ParallelizeExt as _;
+use jobs::db::pool;
 use jobs::queue::{
     Attempted, Claimed, Config, JobError, Lane, Lease, QueueBackend, Shared, Signals, Verdict, expire_outcomes, limit,
     rescue,
@@ -41,6 +42,9 @@ pub use crate::handler::{Handler, JobContext};
 
 /// After the last grace of a stop: for dropped handlers to let go, before their tasks are aborted.
 const LET_GO: Duration = Duration::from_secs(1);
+
+/// The heartbeat and the rescues have a connection each.
+const BACKGROUND_CONNECTIONS: u32 = 2;
 
 /// The two stages of a stop. Cancelling `hard` implies `soft`.
 #[derive(Debug, Clone, Default)]
@@ -342,6 +346,8 @@ struct Background {
 impl Background {
     fn start(shared: &Shared, lanes: &[Arc<Lane>]) -> Self {
         let stop = CancellationToken::new();
+        // Of their own, because handlers may use up the process's connections for longer than its lease.
+        let shared = &Shared { pool: pool::beside(&shared.pool, BACKGROUND_CONNECTIONS), ..shared.clone() };
         let loops = [
             tokio::spawn(stop.clone().run_until_cancelled_owned(keep_alive(shared.clone(), lanes.to_vec()))),
             tokio::spawn(stop.clone().run_until_cancelled_owned(pass_on_cancellations(shared.clone(), lanes.to_vec()))),
@@ -357,7 +363,8 @@ impl Background {
 async fn keep_alive(shared: Shared, lanes: Vec<Arc<Lane>>) {
     loop {
         let held: Vec<_> = lanes.iter().flat_map(|lane| lane.held()).collect();
-        match tokio::time::timeout(shared.config.lease, shared.lease.beat(&shared.pool, &held)).await {
+        // A connection may die without a word; another must be tried while the lease still stands.
+        match tokio::time::timeout(shared.config.lease / 4, shared.lease.beat(&shared.pool, &held)).await {
             Ok(Ok(beat)) => {
                 for lane in &lanes {
                     lane.cancel(&beat.cancelled);
@@ -397,8 +404,11 @@ async fn keep_rescuing(shared: Shared) {
             limit::sweep_slots(&mut conn).await?;
             expire_outcomes(&mut conn).await
         };
-        if let Err(error) = round.await {
-            tracing::warn!(%error, "rescue failed, trying again");
+        // Bounded as the heartbeat is: a connection may die without a word, and this loop must not die with it.
+        match tokio::time::timeout(shared.config.lease, round).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "rescue failed, trying again"),
+            Err(_) => tracing::warn!("rescue was not answered, trying again"),
         }
     }
 }

@@ -4,6 +4,7 @@
 pub mod account_registration;
 pub mod api_key;
 pub mod audit;
+pub mod chaos;
 pub mod cloud_account;
 pub mod declared_resource;
 pub mod drift_item;
@@ -19,6 +20,7 @@ pub mod operator_key;
 pub mod org;
 pub mod page;
 pub mod pool;
+pub mod pooler;
 pub mod rate_limit;
 pub mod scan_run;
 pub mod state_snapshot;

@@ -1,7 +1,7 @@
 //! The pool of connections, and what is known of one before it is lent.
 
 use sqlx::postgres::PgPoolOptions;
-use sqlx::{Connection as _, PgConnection, Row as _};
+use sqlx::{Connection as _, PgConnection, PgPool, Row as _};
 
 /// Options of every pool. Its connections are asked before they are lent whether they are alive and outside any transaction.
 ///
@@ -12,6 +12,13 @@ use sqlx::{Connection as _, PgConnection, Row as _};
 #[must_use]
 pub fn options() -> PgPoolOptions {
     PgPoolOptions::new().test_before_acquire(false).before_acquire(|conn, _| Box::pin(is_outside(conn)))
+}
+
+/// A small pool beside another one, to the same database: for what must not wait behind those who use the other. It connects
+/// when it is first asked.
+#[must_use]
+pub fn beside(pool: &PgPool, connections: u32) -> PgPool {
+    options().max_connections(connections).connect_lazy_with((*pool.connect_options()).clone())
 }
 
 /// Whether no transaction is open. Outside of one, a statement's own begins with it, and the two clocks agree.

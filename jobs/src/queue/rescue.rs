@@ -2,14 +2,19 @@
 //!
 //! Any process may do it at any time, several at once: a lost worker's row is locked by one of them and skipped by
 //! the others. The lost attempt counts, so a job that kills its process comes back only as often as its budget says.
+//!
+//! A handler may hold its job in an open transaction ([`hold`](super::hold)) when its process freezes or is cut off. Such a
+//! job cannot be taken until Postgres gives up that connection, which may be hours; the worker's others can, and are.
 
 use std::time::Duration;
 
 use sqlx::{Connection as _, PgConnection};
+use uuid::Uuid;
 
-use super::claim::held_by;
+use super::claim::{Claim, Held};
 use super::settle::{Settlement, settle};
 use super::verdict::{DeathReason, Failure, Verdict};
+use crate::ids::JobId;
 
 /// Lost workers handled in one transaction.
 const WORKERS_AT_ONCE: i64 = 1;
@@ -33,14 +38,17 @@ pub struct Rescued {
 /// When the database refuses; what was rescued until then stays rescued.
 pub async fn rescue(conn: &mut PgConnection, lease: Duration) -> sqlx::Result<Rescued> {
     let mut total = Rescued::default();
+    // Looked at once each: one of whose jobs are still held stays.
+    let mut seen = Vec::new();
     loop {
         let mut tx = conn.begin().await?;
         // The lock waits for nobody: a claim that holds the row in share mode, or another rescuer, is met next time.
         let lost = sqlx::query!(
-            "SELECT id, name, queues FROM worker WHERE beat_at < now() - make_interval(secs => $1)
+            "SELECT id, name, queues FROM worker WHERE beat_at < now() - make_interval(secs => $1) AND id <> ALL($3)
               ORDER BY beat_at LIMIT $2 FOR UPDATE SKIP LOCKED",
             lease.as_secs_f64(),
             WORKERS_AT_ONCE,
+            &seen,
         )
         .fetch_all(&mut *tx)
         .await?;
@@ -49,7 +57,7 @@ pub async fn rescue(conn: &mut PgConnection, lease: Duration) -> sqlx::Result<Re
         }
         for worker in lost {
             let mut batch = Vec::new();
-            for held in held_by(&mut tx, worker.id, &worker.queues).await? {
+            for held in take(&mut tx, worker.id, &worker.queues).await? {
                 let failure = Failure::new(
                     "worker_lost",
                     format!("worker {} ({}) fell silent during attempt {}", worker.name, worker.id, held.attempt),
@@ -64,12 +72,43 @@ pub async fn rescue(conn: &mut PgConnection, lease: Duration) -> sqlx::Result<Re
                 batch.push(Settlement { claim: held.claim, has_trail: true, verdict });
             }
             settle(&mut tx, &batch).await?;
-            sqlx::query!("DELETE FROM worker WHERE id = $1", worker.id).execute(&mut *tx).await?;
-            total.workers += 1;
-            tracing::warn!(worker = %worker.id, name = worker.name, jobs = batch.len(), "worker lost, jobs rescued");
+            let given_up = sqlx::query!(
+                "DELETE FROM worker w WHERE w.id = $1
+                    AND NOT EXISTS (SELECT FROM job j WHERE j.queue = ANY(w.queues) AND j.claimed_by = w.id)",
+                worker.id
+            )
+            .execute(&mut *tx)
+            .await?
+            .rows_affected();
+            total.workers += usize::try_from(given_up).unwrap_or_default();
+            seen.push(worker.id);
+            if given_up > 0 || !batch.is_empty() {
+                tracing::warn!(worker = %worker.id, name = worker.name, jobs = batch.len(), "worker lost, jobs rescued");
+            }
         }
         tx.commit().await?;
     }
+}
+
+/// What a lost worker holds, but for what its transactions still lock. There is no index on the holder, see
+/// [`held_by`](super::claim::held_by).
+async fn take(conn: &mut PgConnection, worker: Uuid, queues: &[String]) -> sqlx::Result<Vec<Held>> {
+    let rows = sqlx::query!(
+        "SELECT id, claim_no, attempt, max_attempts FROM job WHERE queue = ANY($2) AND claimed_by = $1
+            FOR UPDATE SKIP LOCKED",
+        worker,
+        queues,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Held {
+            claim: Claim { id: JobId::from(row.id), worker, claim_no: row.claim_no },
+            attempt: row.attempt,
+            max_attempts: row.max_attempts,
+        })
+        .collect())
 }
 
 /// Deletes outcomes that nobody will ask for any more; says how many.

@@ -5,6 +5,7 @@ use super::clock::per;
 use super::ground::{Begin, Ground};
 use super::noop::Noop;
 use super::work::Fleet;
+use crate::commands::scratch::Scratch;
 use anyhow::{Context as _, Result};
 use jobs::db::measure;
 use jobs::kinds::Job as _;
@@ -37,7 +38,7 @@ const LIMITED: u128 = 1;
 
 pub async fn run(args: &Args) -> Result<()> {
     let ground = Ground::open(&args.worker.database, Begin::Empty).await?;
-    let times = tempfile::tempdir().context("cannot make a folder for the times")?;
+    let times = Scratch::new("bench")?;
     let mut conn = ground.connect().await?;
     let of = limit::Limit {
         kind: Noop::KIND.to_owned(),

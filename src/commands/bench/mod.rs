@@ -1,9 +1,10 @@
 //! `plumbline bench`: what the queue does on a machine and a database, through the code that production runs.
 //!
 //! Every benchmark works in a schema of its own, [`ground::SCHEMA`], and prints one JSON object. The method and measured numbers
-//! stand in `docs/benchmarks.md`.
+//! stand in `docs/benchmarks.md`. [`chaos`] measures what survives.
 
 mod burn;
+mod chaos;
 mod claim;
 mod clock;
 mod enqueue;
@@ -38,10 +39,13 @@ enum What {
     Claim(claim::Args),
     Soak(soak::Args),
     Peer(peer::Args),
+    Chaos(chaos::Args),
     #[command(hide = true)]
     Produce(produce::Args),
     #[command(hide = true)]
     Work(work::Args),
+    #[command(hide = true)]
+    ChaosWorker(chaos::WorkerArgs),
 }
 
 /// What all benchmarks of a worker share.
@@ -67,6 +71,8 @@ pub async fn run(args: Args) -> Result<ExitCode> {
         What::Peer(args) => peer::run(&args).await,
         What::Produce(args) => produce::run(&args).await,
         What::Work(args) => work::run(&args).await,
+        What::Chaos(args) => return chaos::run(args).await,
+        What::ChaosWorker(args) => return chaos::work(args).await,
     }?;
     Ok(ExitCode::SUCCESS)
 }

@@ -2,12 +2,11 @@
 //! them.
 
 use crate::commands::demo::say;
+use crate::commands::scratch::Scratch;
 use anyhow::{Context as _, Result, bail};
 use rustix::process::Signal;
 use serde_json::Value;
-use std::fs::{DirBuilder, File};
 use std::net::TcpListener;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -15,7 +14,6 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::net::TcpStream;
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::{sleep, timeout};
-use uuid::Uuid;
 
 /// How long a part may take to start: moto imports a great deal, and a first start of Postgres initialises a cluster.
 const START_PATIENCE: Duration = Duration::from_mins(2);
@@ -23,36 +21,6 @@ const START_PATIENCE: Duration = Duration::from_mins(2);
 const LOOK: Duration = Duration::from_millis(50);
 /// How long Plumbline may take to stop.
 const STOP_PATIENCE: Duration = Duration::from_mins(1);
-
-/// A private folder for the demo's data and logs, removed at the end.
-#[derive(Debug)]
-pub struct Scratch(PathBuf);
-
-impl Scratch {
-    /// Creates it.
-    pub fn new() -> Result<Self> {
-        let path = std::env::temp_dir().join(format!("plumbline-demo-{}", Uuid::new_v4().simple()));
-        DirBuilder::new().mode(0o700).create(&path).with_context(|| format!("cannot create {}", path.display()))?;
-        Ok(Self(path))
-    }
-
-    fn data_dir(&self) -> PathBuf {
-        self.0.join("data")
-    }
-
-    fn log(&self, name: &str) -> Result<File> {
-        let path = self.0.join(name);
-        File::create(&path).with_context(|| format!("cannot create {}", path.display()))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        if let Err(error) = std::fs::remove_dir_all(&self.0) {
-            say(&format!("{} could not be removed: {error}", self.0.display()));
-        }
-    }
-}
 
 /// The last lines of a log, for a failure that needs explaining.
 fn tail(scratch: &Path, name: &str) -> String {
@@ -84,7 +52,7 @@ impl Double {
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("cannot run {}", python.display()))?;
-        Ok(Self { child, port, scratch: scratch.0.clone() })
+        Ok(Self { child, port, scratch: scratch.path().to_owned() })
     }
 
     /// Its address.
@@ -173,7 +141,7 @@ impl Platform {
             .spawn()
             .context("cannot start `plumbline up`")?;
         let stdout = child.stdout.take().map(BufReader::new);
-        Ok(Self { child, stdout, scratch: scratch.0.clone() })
+        Ok(Self { child, stdout, scratch: scratch.path().to_owned() })
     }
 
     /// Waits for its ready line; the URL in it.

@@ -7,8 +7,9 @@
 mod backstage;
 mod story;
 
+use crate::commands::scratch::Scratch;
 use anyhow::{Context as _, Result, bail};
-use backstage::{Double, Platform, Scratch};
+use backstage::{Double, Platform};
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -40,7 +41,7 @@ pub async fn run(args: Args) -> Result<ExitCode> {
     for needed in [&args.python, &args.fixtures.join("aws-core/apply.jsonl")] {
         require(needed)?;
     }
-    let scratch = Scratch::new()?;
+    let scratch = Scratch::new("demo")?;
     let mut stage = Stage::default();
     let result = tokio::select! {
         result = play(&args, &scratch, &mut stage) => result,

@@ -6,6 +6,7 @@ mod enqueue;
 mod limits;
 mod model;
 mod outage;
+mod pgbouncer;
 mod plans;
 mod proxy;
 mod rescue;

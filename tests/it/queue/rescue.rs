@@ -104,20 +104,20 @@ async fn whoever_was_given_up_learns_it_and_works_on_under_a_new_id() {
 }
 
 #[tokio::test]
-async fn an_effect_under_hold_keeps_rescue_waiting() {
+async fn a_job_under_hold_is_left_until_it_is_let_go_and_delays_no_other() {
     let db = TestDb::new().await;
-    enqueue(&db.pool, &note(1)).await;
+    queue::enqueue_many(&mut db.pool.acquire().await.unwrap(), &[note(1), note(2)]).await.unwrap();
     let worker = worker(&db.pool).await;
-    let job = claim(&db.pool, worker, 1).await.remove(0);
+    let jobs = claim(&db.pool, worker, 2).await;
     fall_silent(&db.pool, worker).await;
+    // Its process froze in the middle of an effect.
     let mut tx = db.pool.begin().await.unwrap();
-    assert!(queue::hold(&mut tx, &job.claim).await.unwrap());
-    let pool = db.pool.clone();
-    let rescuer = tokio::spawn(async move { rescue_now(&pool).await });
-    let waiting =
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    super::until(&db.pool, waiting, 1).await;
+    assert!(queue::hold(&mut tx, &jobs[0].claim).await.unwrap());
+    assert_eq!(rescue_now(&db.pool).await, Rescued { workers: 0, requeued: 1, ended: 0 });
+    assert_eq!(rescue_now(&db.pool).await, Rescued::default());
     tx.commit().await.unwrap();
-    assert_eq!(rescuer.await.unwrap().requeued, 1);
-    assert!(!queue::hold(&mut db.pool.acquire().await.unwrap(), &job.claim).await.unwrap());
+    assert_eq!(rescue_now(&db.pool).await, Rescued { workers: 1, requeued: 1, ended: 0 });
+    for job in &jobs {
+        assert!(!queue::hold(&mut db.pool.acquire().await.unwrap(), &job.claim).await.unwrap());
+    }
 }

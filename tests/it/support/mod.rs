@@ -6,11 +6,13 @@ pub mod database;
 pub mod faults;
 pub mod moto;
 pub mod oracle;
+pub mod pgbouncer;
 pub mod process;
 pub mod server;
 pub mod wait;
 
 pub use api::Api;
 pub use database::TestDb;
+pub use pgbouncer::PgBouncer;
 pub use process::Plumbline;
 pub use wait::eventually;
