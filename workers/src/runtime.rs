@@ -4,8 +4,8 @@
 //! their own (so that handlers use all cores, and a dropped worker takes them along), the panic catcher, and the
 //! dispatcher, which finds the handler and holds it to its timeout and to the stop.
 //!
-//! Beside them one loop beats the heart and passes on cancellations, and one rescues what other processes lost. None
-//! of them ends because of a database error.
+//! Beside them one loop beats the heart and passes on cancellations, and one rescues what other processes lost and forgets
+//! the dead whose retention is over. None of them ends because of a database error.
 //!
 //! A stop, by the soft token: nothing more is claimed, what has not started is handed back at once, what runs has its
 //! grace; then its token is cancelled; what still runs after that is dropped and handed back. No attempt is spent. The
@@ -23,12 +23,15 @@ use apalis_core::monitor::Monitor;
 use apalis_core::task::Task;
 use apalis_core::worker::builder::WorkerBuilder;
 use apalis_core::worker::ext::parallelize::ParallelizeExt as _;
+use jobs::audit::AppendError;
+use jobs::dead_letters;
 use jobs::queue::{
-    Attempted, Claimed, Config, JobError, Lane, Lease, QueueBackend, Shared, Signals, Verdict, expire_outcomes, rescue,
+    Attempted, Claimed, Config, JobError, Lane, Lease, QueueBackend, Shared, Signals, Verdict, dead, expire_outcomes,
+    replay_batch, rescue,
 };
 use jobs::retry::{Backoff, Pauses, jittered};
 use serde_json::Value;
-use sqlx::PgPool;
+use sqlx::{Connection as _, PgPool};
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::AbortOnDropHandle;
@@ -157,7 +160,8 @@ impl Runtime {
                     .build(dispatch.clone())
             });
         }
-        let background = Background::start(&shared, &lanes);
+        let retentions = handlers.iter().map(|(kind, handler)| (*kind, handler.dead_retention)).collect();
+        let background = Background::start(&shared, &lanes, retentions);
         let result = work(monitor, &lanes, &shared.config, &shutdown, &abort).await;
 
         drop(background);
@@ -339,12 +343,12 @@ struct Background {
 }
 
 impl Background {
-    fn start(shared: &Shared, lanes: &[Arc<Lane>]) -> Self {
+    fn start(shared: &Shared, lanes: &[Arc<Lane>], retentions: HashMap<&'static str, Duration>) -> Self {
         let stop = CancellationToken::new();
         let loops = [
             tokio::spawn(stop.clone().run_until_cancelled_owned(keep_alive(shared.clone(), lanes.to_vec()))),
             tokio::spawn(stop.clone().run_until_cancelled_owned(pass_on_cancellations(shared.clone(), lanes.to_vec()))),
-            tokio::spawn(stop.clone().run_until_cancelled_owned(keep_rescuing(shared.clone()))),
+            tokio::spawn(stop.clone().run_until_cancelled_owned(keep_rescuing(shared.clone(), retentions))),
         ];
         // Detached: the token ends them.
         drop(loops);
@@ -387,16 +391,35 @@ async fn pass_on_cancellations(shared: Shared, lanes: Vec<Arc<Lane>>) {
     }
 }
 
-async fn keep_rescuing(shared: Shared) {
+/// Takes back what was lost, and forgets what is over. Each does its part even if another fails.
+async fn keep_rescuing(shared: Shared, retentions: HashMap<&'static str, Duration>) {
     loop {
         tokio::time::sleep(jittered(shared.config.rescue_every)).await;
-        let round = async {
+        let rescued = async {
             let mut conn = shared.pool.acquire().await?;
             rescue(&mut conn, shared.config.lease).await?;
             expire_outcomes(&mut conn).await
         };
-        if let Err(error) = round.await {
+        if let Err(error) = rescued.await {
             tracing::warn!(%error, "rescue failed, trying again");
+        } else if let Err(error) = look_after_the_dead(&shared.pool, &retentions).await {
+            tracing::warn!(%error, "looking after dead letters failed, trying again");
         }
     }
+}
+
+async fn look_after_the_dead(
+    pool: &PgPool,
+    retentions: &HashMap<&'static str, Duration>,
+) -> Result<(), AppendError> {
+    let mut conn = pool.acquire().await?;
+    let expired = dead::expire(&mut conn, retentions).await?;
+    let batches = replay_batch::expire(&mut conn).await?;
+    let mut tx = conn.begin().await?;
+    let abandoned = dead_letters::cancel_abandoned(&mut tx).await?;
+    tx.commit().await?;
+    if expired > 0 || batches > 0 || abandoned > 0 {
+        tracing::info!(expired, batches, abandoned, "dead letters looked after");
+    }
+    Ok(())
 }

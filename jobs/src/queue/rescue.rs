@@ -9,7 +9,8 @@ use sqlx::{Connection as _, PgConnection};
 
 use super::claim::held_by;
 use super::settle::{Settlement, settle};
-use super::verdict::{DeathReason, Failure, Verdict};
+use super::verdict::{Failure, Verdict};
+use crate::domain::DeathReason;
 
 /// Lost workers handled in one transaction.
 const WORKERS_AT_ONCE: i64 = 1;
