@@ -4,7 +4,7 @@
 //! says so in its help.
 
 use crate::commands::{
-    api, completions, demo, doctor, drift, key, migrate, openapi, operator, org, scheduler, token, up, worker,
+    api, completions, demo, dlq, doctor, drift, key, migrate, openapi, operator, org, scheduler, token, up, worker,
 };
 use crate::config::Telemetry;
 use crate::telemetry::{self, Talk};
@@ -38,6 +38,7 @@ enum Command {
     Org(org::Args),
     Key(key::Args),
     Operator(operator::Args),
+    Dlq(dlq::Args),
     Token(token::Args),
     Drift(drift::Args),
     Openapi(openapi::Args),
@@ -88,6 +89,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Org(args) => block_on(org::run(args)),
         Command::Key(args) => block_on(key::run(args)),
         Command::Operator(args) => block_on(operator::run(args)),
+        Command::Dlq(args) => block_on(dlq::run(args)),
         Command::Token(args) => block_on(token::run(args)),
         Command::Migrate(args) => block_on(migrate::run(args)),
         Command::Doctor(args) => block_on(doctor::run(args)),

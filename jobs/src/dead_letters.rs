@@ -36,6 +36,15 @@ pub enum BatchError {
     Audit(#[from] AppendError),
 }
 
+/// The longest reason or note, in characters.
+pub const LONGEST_REASON: usize = 1_000;
+
+/// Whether this can stand in the audit log as a reason: not empty, not a book.
+#[must_use]
+pub fn is_reason(text: &str) -> bool {
+    !text.trim().is_empty() && text.chars().count() <= LONGEST_REASON
+}
+
 impl<'a> By<'a> {
     fn entry(self, org: Option<OrgId>, action: Action, target: (&'static str, String), details: Value) -> Entry<'a> {
         let (kind, id) = target;

@@ -4,6 +4,7 @@
 //! ([`Job::SECRET_FIELDS`](crate::kinds::Job::SECRET_FIELDS)), and nobody sees those. What is no payload of a known kind may hide
 //! a secret anywhere: only operators see it, who have to find out what it is.
 
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::kinds::{KNOWN, Known};
@@ -22,15 +23,13 @@ pub enum Audience {
     Organisation,
 }
 
-/// A payload as somebody may see it.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Shown {
+/// A payload as somebody may see it: at most one of the two, neither where it is not for them.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Shown {
     /// The payload, without its secrets.
-    Payload(Value),
+    pub payload: Option<Value>,
     /// The beginning of what is no payload of its kind, or of a kind that is not known here.
-    Text(String),
-    /// Not for this audience.
-    Withheld,
+    pub payload_text: Option<String>,
 }
 
 /// Shows the payload of a job of this kind.
@@ -49,12 +48,10 @@ fn shown_by(known: &[Known], kind: &str, payload: &str, audience: Audience) -> S
                 *secret = Value::from(REDACTED);
             }
         }
-        return Shown::Payload(payload);
+        return Shown { payload: Some(payload), payload_text: None };
     }
-    match audience {
-        Audience::Operators => Shown::Text(payload[..payload.floor_char_boundary(MOST_TEXT)].to_owned()),
-        Audience::Organisation => Shown::Withheld,
-    }
+    let text = || payload[..payload.floor_char_boundary(MOST_TEXT)].to_owned();
+    Shown { payload: None, payload_text: (audience == Audience::Operators).then(text) }
 }
 
 #[cfg(test)]
@@ -97,7 +94,7 @@ mod tests {
         for audience in [Audience::Operators, Audience::Organisation] {
             let expected =
                 json!({"user": "a", "password": REDACTED, "extra": {"token": REDACTED, "n": 1}, "newer": true});
-            assert_eq!(login(payload, audience), Shown::Payload(expected));
+            assert_eq!(login(payload, audience).payload, Some(expected));
         }
     }
 
@@ -105,11 +102,11 @@ mod tests {
     fn what_cannot_be_decoded_is_for_operators_and_cut_to_size() {
         let huge = "ä".repeat(MOST_TEXT);
         for payload in ["no json", r#"{"user":1}"#, &huge] {
-            assert_eq!(login(payload, Audience::Organisation), Shown::Withheld);
-            let Shown::Text(text) = login(payload, Audience::Operators) else { panic!("text") };
+            assert_eq!(login(payload, Audience::Organisation), Shown::default());
+            let text = login(payload, Audience::Operators).payload_text.unwrap();
             assert!(payload.starts_with(&text) && text.len() <= MOST_TEXT);
         }
-        assert_eq!(shown("from_the_future", "{}", Audience::Organisation), Shown::Withheld);
-        assert_eq!(shown("from_the_future", "{}", Audience::Operators), Shown::Text("{}".to_owned()));
+        assert_eq!(shown("from_the_future", "{}", Audience::Organisation), Shown::default());
+        assert_eq!(shown("from_the_future", "{}", Audience::Operators).payload_text.as_deref(), Some("{}"));
     }
 }

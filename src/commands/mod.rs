@@ -3,6 +3,7 @@
 pub mod api;
 pub mod completions;
 pub mod demo;
+pub mod dlq;
 pub mod doctor;
 pub mod drift;
 pub mod key;

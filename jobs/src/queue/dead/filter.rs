@@ -1,8 +1,5 @@
 //! Which dead jobs are meant, and where a page of them begins.
 
-use std::fmt;
-use std::str::FromStr;
-
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sqlx::{Postgres, QueryBuilder};
@@ -66,17 +63,12 @@ impl Filter {
     }
 }
 
-/// The last row of a page: the next one begins after it. As text it is opaque to callers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The last row of a page: the next one begins after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cursor {
     died_at: DateTime<Utc>,
     id: Uuid,
 }
-
-/// A cursor that no page has given out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("is not a cursor of this list: take next_cursor of the page before as it is")]
-pub struct BadCursor;
 
 impl Cursor {
     /// After this row.
@@ -88,36 +80,5 @@ impl Cursor {
     /// Appends the condition that continues a list, newest first.
     pub(super) fn push(self, query: &mut QueryBuilder<Postgres>) {
         query.push(" AND (died_at, id) < (").push_bind(self.died_at).push(", ").push_bind(self.id).push(")");
-    }
-}
-
-impl fmt::Display for Cursor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.died_at.timestamp_micros(), self.id.simple())
-    }
-}
-
-impl FromStr for Cursor {
-    type Err = BadCursor;
-
-    fn from_str(text: &str) -> Result<Self, BadCursor> {
-        let (micros, id) = text.rsplit_once('-').ok_or(BadCursor)?;
-        let died_at = micros.parse().ok().and_then(DateTime::from_timestamp_micros).ok_or(BadCursor)?;
-        Ok(Self { died_at, id: id.parse().map_err(|_| BadCursor)? })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cursor_comes_back_as_it_was_and_nothing_else_is_one() {
-        let died_at = DateTime::from_timestamp_micros(1_700_000_000_000_001).unwrap();
-        let cursor = Cursor { died_at, id: Uuid::from_u128(7) };
-        assert_eq!(cursor.to_string().parse(), Ok(cursor));
-        for text in ["", "x", "1", "1-x", "-", "9223372036854775807-0"] {
-            assert_eq!(text.parse::<Cursor>(), Err(BadCursor), "{text}");
-        }
     }
 }

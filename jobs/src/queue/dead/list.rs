@@ -1,6 +1,7 @@
 //! Looking through the dead.
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 use sqlx::{PgConnection, Postgres, QueryBuilder};
 use uuid::Uuid;
 
@@ -13,11 +14,12 @@ pub const COUNTED: i64 = 100_000;
 const SHOWN: i64 = 10;
 
 /// A dead job in a list: without what may be large.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow)]
 pub struct Listed {
     /// The id that the job had.
     pub id: JobId,
     /// Whose it was; the nil UUID is the platform itself.
+    #[serde(rename = "org_id", serialize_with = "super::org_or_null")]
     pub tenant: Uuid,
     /// Its kind.
     pub kind: String,
@@ -40,20 +42,14 @@ pub struct Listed {
 }
 
 /// What a filter means, before anything is done to it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Preview {
     /// Dead jobs that match, [`COUNTED`] at most.
     pub count: i64,
+    /// Whether there may be more than counted.
+    pub or_more: bool,
     /// The newest of them.
     pub newest: Vec<Listed>,
-}
-
-impl Preview {
-    /// Whether there may be more than counted.
-    #[must_use]
-    pub const fn is_more(&self) -> bool {
-        self.count >= COUNTED
-    }
 }
 
 /// Dead jobs, newest first, at most `limit` of them after `after`.
@@ -88,6 +84,6 @@ pub async fn preview(conn: &mut PgConnection, filter: &Filter) -> sqlx::Result<P
     let mut query = QueryBuilder::<Postgres>::new("SELECT count(*) FROM (SELECT FROM dead_job");
     filter.push(&mut query);
     query.push(" LIMIT ").push_bind(COUNTED).push(") AS matching");
-    let count = query.build_query_scalar().fetch_one(conn).await?;
-    Ok(Preview { count, newest })
+    let count: i64 = query.build_query_scalar().fetch_one(conn).await?;
+    Ok(Preview { count, or_more: count >= COUNTED, newest })
 }

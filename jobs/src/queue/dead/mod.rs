@@ -14,12 +14,13 @@ mod replay;
 
 pub use discard::{Discard, Discarded, discard};
 pub use expire::expire;
-pub use filter::{BadCursor, Cursor, Filter};
+pub use filter::{Cursor, Filter};
 pub use list::{COUNTED, Listed, Preview, list, preview};
 pub(super) use replay::enqueue_again;
 pub use replay::{Replay, Replayed, replay};
 
 use chrono::{DateTime, Utc};
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -27,11 +28,12 @@ use uuid::Uuid;
 use crate::ids::JobId;
 
 /// A dead job.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DeadJob {
     /// The id that the job had.
     pub id: JobId,
     /// Whose it was; the nil UUID is the platform itself.
+    #[serde(rename = "org_id", serialize_with = "org_or_null")]
     pub tenant: Uuid,
     /// Its kind.
     pub kind: String,
@@ -42,6 +44,7 @@ pub struct DeadJob {
     /// Its budget; a replay has the same again.
     pub max_attempts: i16,
     /// Its payload: JSON, or whatever could not be decoded. Show it by [`payloads::shown`](crate::payloads::shown).
+    #[serde(skip)]
     pub payload: String,
     /// Its unique key.
     pub unique_key: Option<String>,
@@ -79,6 +82,12 @@ pub async fn get(conn: &mut PgConnection, id: JobId) -> sqlx::Result<Option<Dead
     )
     .fetch_optional(conn)
     .await
+}
+
+/// People are shown null for the platform's own.
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn org_or_null<S: Serializer>(tenant: &Uuid, to: S) -> Result<S::Ok, S::Error> {
+    Some(tenant).filter(|tenant| !tenant.is_nil()).serialize(to)
 }
 
 /// How a job stands that somebody wants to do something about, its row locked if it is dead.

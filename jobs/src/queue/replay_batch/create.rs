@@ -1,5 +1,7 @@
 //! Freezing what a batch replays.
 
+use std::ops::RangeInclusive;
+
 use sqlx::types::Json;
 use sqlx::{PgConnection, Postgres, QueryBuilder};
 
@@ -13,12 +15,15 @@ use crate::queue::{EnqueueError, Options, enqueue_with};
 /// Dead jobs in one batch at most: a few seconds of writing.
 pub const MOST_ITEMS: i64 = 1_000_000;
 
+/// Jobs a second that a batch may be held to.
+pub const RATES: RangeInclusive<f64> = 0.1..=1000.0;
+
 /// A batch to be.
 #[derive(Debug, Clone)]
 pub struct NewBatch<'a> {
     /// Which dead jobs.
     pub filter: &'a Filter,
-    /// Jobs a second at most, 0.1 to 1000; `None`: as fast as it goes.
+    /// Jobs a second at most, one of [`RATES`]; `None`: as fast as it goes.
     pub rate: Option<f64>,
     /// Why.
     pub note: Option<&'a str>,

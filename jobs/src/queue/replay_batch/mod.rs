@@ -13,11 +13,12 @@ mod slice;
 mod upkeep;
 
 pub use cancel::{Cancelling, cancel};
-pub use create::{CreateError, MOST_ITEMS, NewBatch, create};
+pub use create::{CreateError, MOST_ITEMS, NewBatch, RATES, create};
 pub use slice::{Slice, slice};
 pub use upkeep::{abandoned, expire};
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
@@ -27,7 +28,7 @@ use crate::domain::BatchState;
 use crate::ids::ReplayBatchId;
 
 /// A batch of replays, and how far it is.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ReplayBatch {
     /// Its id.
     pub id: ReplayBatchId,
@@ -42,6 +43,7 @@ pub struct ReplayBatch {
     /// Who created it.
     pub created_by: Json<Actor>,
     /// From where.
+    #[serde(skip)]
     pub origin: Json<Origin>,
     /// Its dead jobs.
     pub total: i64,
