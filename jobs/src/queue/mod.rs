@@ -31,6 +31,7 @@ mod settle;
 pub mod signals;
 mod verdict;
 mod wait;
+pub mod workers;
 
 pub use backend::{Judge, LaneLoops, QueueBackend, SettleLayer, SettleService, Shared};
 pub use claim::{Claim, ClaimError, ClaimRequest, Claimed, claim, hold};
