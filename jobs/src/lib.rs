@@ -5,6 +5,7 @@ pub mod addresses;
 pub mod artifacts;
 pub mod audit;
 pub mod crypto;
+pub mod cursor;
 pub mod db;
 pub mod dead_letters;
 pub mod domain;

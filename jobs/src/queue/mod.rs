@@ -32,6 +32,7 @@ mod settle;
 pub mod signals;
 mod verdict;
 mod wait;
+pub mod workers;
 
 pub use crate::domain::DeathReason;
 pub use backend::{Judge, LaneLoops, QueueBackend, SettleLayer, SettleService, Shared};

@@ -9,6 +9,7 @@ mod idempotency;
 mod issuer;
 mod keys;
 mod me;
+mod operators;
 mod orgs;
 mod pages;
 mod providers;
