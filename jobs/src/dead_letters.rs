@@ -125,11 +125,7 @@ pub async fn replay_slice(conn: &mut PgConnection, id: ReplayBatchId) -> Result<
 ///
 /// # Errors
 /// When the database fails.
-pub async fn cancel_replays(
-    conn: &mut PgConnection,
-    by: By<'_>,
-    id: ReplayBatchId,
-) -> Result<Cancelling, AppendError> {
+pub async fn cancel_replays(conn: &mut PgConnection, by: By<'_>, id: ReplayBatchId) -> Result<Cancelling, AppendError> {
     let cancelling = replay_batch::cancel(conn, id).await?;
     if let Cancelling::Cancelled(batch) = &cancelling {
         append(conn, &by.of_batch(Action::ReplayBatchCancelled, batch)).await?;

@@ -6,6 +6,7 @@ mod admin;
 mod api;
 mod cli;
 mod cloud_faults;
+mod dlq;
 mod drift_fixtures;
 mod jobs;
 mod no_identity;

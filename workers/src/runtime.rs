@@ -408,10 +408,7 @@ async fn keep_rescuing(shared: Shared, retentions: HashMap<&'static str, Duratio
     }
 }
 
-async fn look_after_the_dead(
-    pool: &PgPool,
-    retentions: &HashMap<&'static str, Duration>,
-) -> Result<(), AppendError> {
+async fn look_after_the_dead(pool: &PgPool, retentions: &HashMap<&'static str, Duration>) -> Result<(), AppendError> {
     let mut conn = pool.acquire().await?;
     let expired = dead::expire(&mut conn, retentions).await?;
     let batches = replay_batch::expire(&mut conn).await?;

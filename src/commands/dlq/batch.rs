@@ -31,9 +31,14 @@ pub struct Options {
     /// Watch until it is over.
     #[arg(long)]
     wait: bool,
-    /// Why, for the audit log.
-    #[arg(long)]
+    /// Why, for the audit log: 1 to 1000 characters.
+    #[arg(long, value_parser = reason)]
     note: Option<String>,
+}
+
+/// What can stand in the audit log as a reason.
+pub fn reason(text: &str) -> Result<String, &'static str> {
+    dead_letters::is_reason(text).then(|| text.to_owned()).ok_or("1 to 1000 characters are expected")
 }
 
 fn rate(text: &str) -> Result<f64, &'static str> {
@@ -85,13 +90,8 @@ async fn watch(conn: &mut PgConnection, id: ReplayBatchId) -> Result<ReplayBatch
     let mut last = String::new();
     loop {
         let batch = replay_batch::get(conn, id).await?.context("the batch is gone")?;
-        let line = format!(
-            "{}: {} of {} replayed, {} skipped",
-            batch.state,
-            batch.replayed,
-            batch.total,
-            batch.skipped()
-        );
+        let line =
+            format!("{}: {} of {} replayed, {} skipped", batch.state, batch.replayed, batch.total, batch.skipped());
         if on_terminal {
             write!(err, "\r\x1b[K{line}")?;
         } else if line != last {

@@ -1,5 +1,6 @@
 //! `plumbline dlq discard`.
 
+use super::batch::reason;
 use crate::boot::{Schema, Store};
 use crate::commands::by_command_line;
 use crate::config::Database;
@@ -13,7 +14,9 @@ use std::process::ExitCode;
 
 /// Delete a dead job for good.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  plumbline dlq discard 01890a5d-ac96-774b-bcce-b302099a8057 --reason 'the account is closed'")]
+#[command(
+    after_help = "Example:\n  plumbline dlq discard 01890a5d-ac96-774b-bcce-b302099a8057 --reason 'the account is closed'"
+)]
 pub struct Args {
     /// The dead job's id.
     id: JobId,
@@ -22,10 +25,6 @@ pub struct Args {
     reason: String,
     #[command(flatten)]
     database: Database,
-}
-
-fn reason(text: &str) -> Result<String, &'static str> {
-    dead_letters::is_reason(text).then(|| text.to_owned()).ok_or("1 to 1000 characters are expected")
 }
 
 /// Discards.

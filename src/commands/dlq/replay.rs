@@ -66,7 +66,9 @@ async fn one(conn: &mut PgConnection, id: JobId, json: Json) -> Result<ExitCode>
         Replay::Superseded(Some(holder)) => {
             bail!("job {id} is superseded: job {holder} waits or runs with the same unique key and does its work")
         }
-        Replay::Superseded(None) => bail!("job {id} was superseded by one that ended just now: try again if it shall run"),
+        Replay::Superseded(None) => {
+            bail!("job {id} was superseded by one that ended just now: try again if it shall run")
+        }
         Replay::Alive => bail!("job {id} is not dead: it waits or runs"),
         Replay::NotDead => bail!("no job {id} is dead"),
     }

@@ -76,9 +76,7 @@ pub async fn run(args: Args) -> Result<ExitCode> {
     };
     let batches = Store::with(database, Schema::Own, async |conn| match &args.verb {
         None => Ok(replay_batch::list(conn, None, args.limit).await?),
-        Some(Verb::Show(one)) => {
-            Ok(vec![replay_batch::get(conn, one.id).await?.with_context(|| unknown(one.id))?])
-        }
+        Some(Verb::Show(one)) => Ok(vec![replay_batch::get(conn, one.id).await?.with_context(|| unknown(one.id))?]),
         Some(Verb::Cancel(one)) => Ok(vec![cancel(conn, one.id).await?]),
     })
     .await?;
@@ -93,7 +91,8 @@ fn unknown(id: ReplayBatchId) -> String {
 async fn cancel(conn: &mut PgConnection, id: ReplayBatchId) -> Result<ReplayBatch> {
     let actor = by_command_line();
     let mut tx = conn.begin().await?;
-    let cancelling = dead_letters::cancel_replays(&mut tx, By { actor: &actor, origin: &Origin::default() }, id).await?;
+    let cancelling =
+        dead_letters::cancel_replays(&mut tx, By { actor: &actor, origin: &Origin::default() }, id).await?;
     tx.commit().await?;
     match cancelling {
         Cancelling::Cancelled(batch) => Ok(*batch),

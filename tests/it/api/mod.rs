@@ -2,6 +2,7 @@
 
 mod accounts;
 mod api_keys;
+mod dead_jobs;
 mod document;
 mod fixture;
 mod hostile;

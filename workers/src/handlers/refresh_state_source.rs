@@ -138,7 +138,10 @@ pub(super) async fn read_s3(
     connected: &Connected,
 ) -> Result<Refreshed, JobError> {
     let mut location: Location = serde_json::from_value(source.config.clone()).map_err(|error| {
-        JobError::refuse("config_invalid", format!("the config of state source {} is no place in S3: {error}", source.id))
+        JobError::refuse(
+            "config_invalid",
+            format!("the config of state source {} is no place in S3: {error}", source.id),
+        )
     })?;
     let region = location.region.get_or_insert_with(|| connected.account.default_region.clone());
     let options = services.options_for(region);

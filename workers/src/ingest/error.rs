@@ -6,8 +6,8 @@ use drift::state::StateError;
 use jobs::queue::JobError;
 use serde_json::json;
 
-use crate::cloud::{CloudError, ErrorClass};
 use crate::cloud::aws::object::ObjectError;
+use crate::cloud::{CloudError, ErrorClass};
 
 /// A state could not be read.
 #[derive(Debug, thiserror::Error)]

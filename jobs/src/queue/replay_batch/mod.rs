@@ -102,11 +102,7 @@ pub async fn get(conn: &mut PgConnection, id: ReplayBatchId) -> sqlx::Result<Opt
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn list(
-    conn: &mut PgConnection,
-    after: Option<ReplayBatchId>,
-    limit: i64,
-) -> sqlx::Result<Vec<ReplayBatch>> {
+pub async fn list(conn: &mut PgConnection, after: Option<ReplayBatchId>, limit: i64) -> sqlx::Result<Vec<ReplayBatch>> {
     // Ids begin with their time.
     let after = after.map_or(uuid::Uuid::max(), ReplayBatchId::uuid);
     select!("WHERE id < $1 ORDER BY id DESC LIMIT $2", after, limit).fetch_all(conn).await

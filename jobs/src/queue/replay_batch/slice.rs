@@ -89,8 +89,7 @@ async fn note(
     turn: &[Uuid],
     (still_dead, replayed): (&[Uuid], &[Replayed]),
 ) -> sqlx::Result<()> {
-    let (dead, new): (Vec<Uuid>, Vec<Uuid>) =
-        replayed.iter().map(|job| (job.dead_id.uuid(), job.id.uuid())).unzip();
+    let (dead, new): (Vec<Uuid>, Vec<Uuid>) = replayed.iter().map(|job| (job.dead_id.uuid(), job.id.uuid())).unzip();
     sqlx::query!(
         "UPDATE replay_batch_item i
             SET replay_job_id = r.new_id,
