@@ -103,10 +103,8 @@ async fn many_are_counted_first_then_replayed_and_watched_to_the_end() {
 
     let artifacts = tempfile::tempdir().unwrap();
     let place = artifacts.path().to_str().unwrap();
-    let _worker = Plumbline::new(&["worker", "--queues", "maintenance"])
-        .database(&db)
-        .env("PLUMBLINE_ARTIFACTS", place)
-        .start();
+    let _worker =
+        Plumbline::new(&["worker", "--queues", "maintenance"]).database(&db).env("PLUMBLINE_ARTIFACTS", place).start();
     let args = ["replay", "--kind", "lost", "--rate", "100", "--note", "mended", "--wait", "--json"];
     let output = dlq(&db, &args).output();
     let (progress, record) = (String::from_utf8(output.stderr).unwrap(), String::from_utf8(output.stdout).unwrap());

@@ -244,9 +244,8 @@ async fn the_rate_is_kept_and_a_higher_one_is_as_much_faster() {
     let mut took = Vec::new();
     for (count, rate) in [(40, 20.0), (40, 80.0)] {
         bury(&world, Uuid::nil(), count).await;
-        let lost = Filter { died_since: None, ..Filter::default() };
-        let batch = create(&world, &lost, Some(rate)).await.unwrap();
-        let done = ended(&world, batch.id).await;
+        let id = begin(&world, Some(rate)).await;
+        let done = ended(&world, id).await;
         let spent = done.finished_at.unwrap() - done.started_at.unwrap();
         took.push(spent.as_seconds_f64());
         // The last slice comes when those before it have had their time.

@@ -90,7 +90,7 @@ pub(super) struct Preview {
 #[serde(untagged)]
 pub(super) enum Begun {
     /// 202.
-    Batch(Batch),
+    Batch(Box<Batch>),
     /// 200.
     Preview(Preview),
 }
@@ -135,7 +135,7 @@ pub(super) async fn create_replays(
     let mut tx = operator.app.begin().await?;
     let batch = dead_letters::replay_many(&mut tx, &new).await.map_err(not_created)?;
     let place = format!("/api/v2/admin/dead-jobs/replays/{}", batch.id);
-    attempt.commit(tx, Accepted::new(&Begun::Batch(batch.into()))?.location(&place)).await
+    attempt.commit(tx, Accepted::new(&Begun::Batch(Box::new(batch.into())))?.location(&place)).await
 }
 
 async fn preview(operator: &Operator, filter: &Filter) -> Result<Accepted<Begun>, Problem> {
