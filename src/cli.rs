@@ -4,8 +4,8 @@
 //! says so in its help.
 
 use crate::commands::{
-    api, bench, completions, demo, doctor, drift, key, limit, migrate, openapi, operator, org, scheduler, token, up,
-    worker,
+    api, bench, completions, demo, dlq, doctor, drift, key, limit, migrate, openapi, operator, org, scheduler, token,
+    up, worker,
 };
 use crate::config::Telemetry;
 use crate::telemetry::{self, Talk};
@@ -39,6 +39,7 @@ enum Command {
     Org(org::Args),
     Key(key::Args),
     Operator(operator::Args),
+    Dlq(dlq::Args),
     Token(token::Args),
     Drift(drift::Args),
     Limit(limit::Args),
@@ -93,6 +94,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Org(args) => block_on(org::run(args)),
         Command::Key(args) => block_on(key::run(args)),
         Command::Operator(args) => block_on(operator::run(args)),
+        Command::Dlq(args) => block_on(dlq::run(args)),
         Command::Token(args) => block_on(token::run(args)),
         Command::Migrate(args) => block_on(migrate::run(args)),
         Command::Doctor(args) => block_on(doctor::run(args)),

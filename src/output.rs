@@ -41,6 +41,23 @@ pub fn print<T: Serialize>(out: &mut impl Write, records: &[T], columns: &[&str]
     Ok(())
 }
 
+/// Prints one record for a person: a field a line, and what has parts of its own below its name.
+///
+/// # Errors
+/// When stdout cannot be written.
+pub fn print_one(out: &mut impl Write, record: &impl Serialize) -> io::Result<()> {
+    let Value::Object(fields) = serde_json::to_value(record)? else { return Ok(()) };
+    for (name, value) in fields {
+        let name = name.replace('_', " ");
+        match value {
+            Value::Array(items) if items.is_empty() => writeln!(out, "{name}: -")?,
+            Value::Array(_) | Value::Object(_) => writeln!(out, "{name}:\n{value:#}")?,
+            value => writeln!(out, "{name}: {}", cell(&value))?,
+        }
+    }
+    Ok(())
+}
+
 /// A value as a person reads it in a column.
 fn cell(value: &Value) -> String {
     match value {

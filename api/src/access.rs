@@ -4,11 +4,14 @@
 //! says which credentials and which role are enough; scopes follow from the method. The checks run in this order, so that
 //! nobody learns about what is not theirs: credential (401), organisation (404), rate (429), kind, scope, role (403).
 //!
+//! [`Operator`] is for `/api/v2/admin`.
+//!
 //! A viewer may look, whoever changes something needs at least `member`; the contract names the operations that need more.
 
 use std::marker::PhantomData;
 use std::ops::Deref;
 
+use jobs::audit::Actor;
 use jobs::domain::{Plan, Role, Scope};
 use jobs::ids::OrgId;
 use salvo::extract::{Extractible, Metadata};
@@ -176,6 +179,46 @@ impl<'ex, P: Policy> Extractible<'ex> for Signed<P> {
     }
 }
 
+/// A platform operator, for paths under `/api/v2/admin`.
+#[derive(Debug)]
+pub struct Operator {
+    /// Who calls.
+    pub operator: auth::Operator,
+    /// The request's context: application, id, address.
+    pub context: Context,
+}
+
+impl Deref for Operator {
+    type Target = Context;
+
+    fn deref(&self) -> &Context {
+        &self.context
+    }
+}
+
+impl Operator {
+    /// The operator as the audit chain names it.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        self.operator.actor()
+    }
+}
+
+impl<'ex> Extractible<'ex> for Operator {
+    fn metadata() -> &'static Metadata {
+        static METADATA: Metadata = Metadata::new("");
+        &METADATA
+    }
+
+    #[allow(refining_impl_trait, reason = "the error type is part of what callers see")]
+    async fn extract(req: &'ex mut Request, depot: &'ex mut Depot) -> Result<Self, Problem> {
+        let context = context::of(depot)?.clone();
+        let operator = auth::authenticate_operator(req, &context).await?;
+        limits::take_operator(&context, &operator).await?;
+        Ok(Self { operator, context })
+    }
+}
+
 /// A client that names another organisation in `X-Org-ID` than in the path is confused; better to say so.
 fn check_org_header(req: &Request, org: OrgId) -> Result<(), Problem> {
     match req.headers().get("x-org-id") {
@@ -216,13 +259,18 @@ fn check_scope(caller: &Caller, method: &Method) -> Result<(), Problem> {
 pub const USER_TOKEN: &str = "user_token";
 /// See [`USER_TOKEN`].
 pub const API_KEY: &str = "api_key";
+/// See [`USER_TOKEN`].
+pub const OPERATOR_KEY: &str = "operator_key";
 
-fn describe<P: Policy>(components: &mut Components, operation: &mut Operation, role: Option<Role>) {
-    let schemes: &[&str] = match P::CREDENTIALS {
+fn schemes(credentials: Credentials) -> &'static [&'static str] {
+    match credentials {
         Credentials::Any => &[USER_TOKEN, API_KEY],
         Credentials::Person => &[USER_TOKEN],
         Credentials::Key => &[API_KEY],
-    };
+    }
+}
+
+fn describe(components: &mut Components, operation: &mut Operation, schemes: &[&str], role: Option<Role>) {
     operation.securities =
         Some(schemes.iter().map(|scheme| SecurityRequirement::new(*scheme, Vec::<String>::new())).collect());
     let mut permission = json!({"credentials": schemes});
@@ -243,7 +291,7 @@ fn describe<P: Policy>(components: &mut Components, operation: &mut Operation, r
 impl<P: Policy> EndpointArgRegister for Tenant<P> {
     fn register(components: &mut Components, operation: &mut Operation, _arg: &str) {
         operation.parameters.insert(path::describe("id", "The id of the organisation."));
-        describe::<P>(components, operation, Some(P::ROLE));
+        describe(components, operation, schemes(P::CREDENTIALS), Some(P::ROLE));
         let response = problem::response(components, "Not there, or not yours", StatusCode::NOT_FOUND);
         operation.responses.insert("404", response);
     }
@@ -251,6 +299,12 @@ impl<P: Policy> EndpointArgRegister for Tenant<P> {
 
 impl<P: Policy> EndpointArgRegister for Signed<P> {
     fn register(components: &mut Components, operation: &mut Operation, _arg: &str) {
-        describe::<P>(components, operation, None);
+        describe(components, operation, schemes(P::CREDENTIALS), None);
+    }
+}
+
+impl EndpointArgRegister for Operator {
+    fn register(components: &mut Components, operation: &mut Operation, _arg: &str) {
+        describe(components, operation, &[OPERATOR_KEY], None);
     }
 }

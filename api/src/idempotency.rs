@@ -95,12 +95,23 @@ impl Idempotency {
     /// # Errors
     /// 409 while another request with the key is at work, 422 where the key was used for something else.
     pub async fn claim<T, P, const STATUS: u16>(self, signed: &Signed<P>) -> Result<Claim<Answer<T, STATUS>>, Problem> {
-        let context = signed.context.clone();
+        self.claim_as(signed.caller.name(), &signed.context).await
+    }
+
+    /// As [`Idempotency::claim`], for a caller that is not [`Signed`]: whose key it is, in one word.
+    ///
+    /// # Errors
+    /// As [`Idempotency::claim`].
+    pub async fn claim_as<T, const STATUS: u16>(
+        self,
+        principal: String,
+        context: &Context,
+    ) -> Result<Claim<Answer<T, STATUS>>, Problem> {
+        let context = context.clone();
         let Some(key) = self.key else {
             return Ok(Claim::First(Attempt { context, claim: None }));
         };
-        let claim =
-            PendingClaim { principal: signed.caller.name(), key, attempt_id: Uuid::now_v7(), saved: Saved::Nothing };
+        let claim = PendingClaim { principal, key, attempt_id: Uuid::now_v7(), saved: Saved::Nothing };
         let wanted = db::idempotency::Claim {
             principal: &claim.principal,
             key: &claim.key,

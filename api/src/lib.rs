@@ -11,9 +11,11 @@
 //!    - [`access::Tenant<P>`] first, for paths under `/orgs/{id}`: who may. [`access::Viewer`] for reads, [`access::Member`]
 //!      for everyday writes, [`access::Admin`] where the contract says owner or admin, `Person<Admin>` where it says OIDC
 //!      only. It holds the organisation's id (put it into every query), plan, the caller, and the request's
-//!      [`context::Context`] (application, request id, address). [`access::Signed<P>`] for other paths.
+//!      [`context::Context`] (application, request id, address). [`access::Signed<P>`] for other paths,
+//!      [`access::Operator`] for those under `/admin`.
 //!    - [`request::PathId<ScanId>`] named like the path's parameter: `scan_id: PathId<ScanId>`.
-//!    - [`request::Page<Filter, 50, 200>`] for lists (default and most rows), where `Filter: request::Filter` reads filters.
+//!    - [`request::Page<Filter, 50, 200>`] for lists (default and most rows), where `Filter: request::Filter` reads filters;
+//!      [`request::Slice<Filter, Place>`] for lists that grow too fast for an offset.
 //!    - [`idempotency::Idempotency`] on each POST that creates.
 //!    - [`request::Body<T>`] for JSON, `T` with `deny_unknown_fields`; ids in it are texts read by [`request::field_id`].
 //! 2. It returns `Result<Json<T>, Problem>`, or [`answer::Created`], [`answer::Accepted`], [`answer::Done`],

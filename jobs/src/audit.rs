@@ -7,6 +7,7 @@
 //!
 //! Appending locks the chain's row until the caller commits: call [`append`] last, and never across a network call.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -125,6 +126,16 @@ actions! {
     DriftRequested = "drift.requested",
     /// A resource's full properties were asked for.
     ResourceEnriched = "resource.enriched",
+    /// A dead job was replayed, alone or by a batch.
+    DeadJobReplayed = "dead_job.replayed",
+    /// A dead job was discarded.
+    DeadJobDiscarded = "dead_job.discarded",
+    /// A batch of replays was created.
+    ReplayBatchCreated = "replay_batch.created",
+    /// A batch of replays is through.
+    ReplayBatchFinished = "replay_batch.finished",
+    /// A batch of replays was cancelled.
+    ReplayBatchCancelled = "replay_batch.cancelled",
 }
 
 /// What an [`Entry`] happened to.
@@ -160,6 +171,12 @@ pub struct Entry<'a> {
     pub target: Target,
     /// With which facts; never a secret. Numbers must be whole and below 2^53.
     pub details: Value,
+}
+
+impl Entry<'_> {
+    fn chain_id(&self) -> Uuid {
+        self.org.map_or(Uuid::nil(), OrgId::uuid)
+    }
 }
 
 /// The place a row got in its chain.
@@ -265,28 +282,53 @@ pub enum AppendError {
 /// # Errors
 /// When the database fails, or the details have no canonical form.
 pub async fn append(conn: &mut PgConnection, entry: &Entry<'_>) -> Result<Link, AppendError> {
-    let chain_id = entry.org.map_or(Uuid::nil(), OrgId::uuid);
+    append_to(conn, entry.chain_id(), &[entry]).await
+}
+
+/// Appends rows to their chains, each chain's in the order given, in two round trips a chain. The chains are locked in the
+/// order of their ids, so that two such transactions do not wait for each other crosswise.
+///
+/// # Errors
+/// As [`append`].
+pub async fn append_many(conn: &mut PgConnection, entries: &[Entry<'_>]) -> Result<(), AppendError> {
+    let mut chains: BTreeMap<Uuid, Vec<&Entry<'_>>> = BTreeMap::new();
+    for entry in entries {
+        chains.entry(entry.chain_id()).or_default().push(entry);
+    }
+    for (chain_id, entries) in chains {
+        append_to(conn, chain_id, &entries).await?;
+    }
+    Ok(())
+}
+
+/// Appends to one chain; the last row's place.
+async fn append_to(conn: &mut PgConnection, chain_id: Uuid, entries: &[&Entry<'_>]) -> Result<Link, AppendError> {
     let head = db::lock_head(conn, chain_id).await?;
-    let row = Row {
-        chain_id,
-        seq: head.seq + 1,
-        id: Uuid::now_v7(),
-        occurred_at: head.now,
-        actor_kind: entry.actor.kind.as_str().to_owned(),
-        actor_id: entry.actor.id.clone(),
-        actor_display: entry.actor.display.clone(),
-        action: entry.action.as_str().to_owned(),
-        target_kind: entry.target.kind.to_owned(),
-        target_id: entry.target.id.clone(),
-        outcome: "success".to_owned(),
-        request_id: entry.origin.request_id.clone(),
-        ip: entry.origin.ip.map(|ip| ip.to_string()),
-        details: entry.details.clone(),
-        prev_hash: head.hash,
-    };
-    let hash = row.hash()?;
-    db::insert(conn, &row, &hash).await?;
-    Ok(Link { seq: row.seq, hash })
+    let mut link = Link { seq: head.seq, hash: head.hash };
+    let mut rows = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let row = Row {
+            chain_id,
+            seq: link.seq + 1,
+            id: Uuid::now_v7(),
+            occurred_at: head.now,
+            actor_kind: entry.actor.kind.as_str().to_owned(),
+            actor_id: entry.actor.id.clone(),
+            actor_display: entry.actor.display.clone(),
+            action: entry.action.as_str().to_owned(),
+            target_kind: entry.target.kind.to_owned(),
+            target_id: entry.target.id.clone(),
+            outcome: "success".to_owned(),
+            request_id: entry.origin.request_id.clone(),
+            ip: entry.origin.ip.map(|ip| ip.to_string()),
+            details: entry.details.clone(),
+            prev_hash: link.hash,
+        };
+        link = Link { seq: row.seq, hash: row.hash()? };
+        rows.push((row, link.hash));
+    }
+    db::insert(conn, chain_id, &rows).await?;
+    Ok(link)
 }
 
 #[cfg(test)]

@@ -202,6 +202,36 @@ vocabulary!(
     }
 );
 
+vocabulary!(
+    /// Why a job died.
+    DeathReason, "reason", {
+        /// Its last attempt failed.
+        AttemptsExhausted = "attempts_exhausted",
+        /// Its handler said that it will never go better.
+        FailedForGood = "failed_for_good",
+        /// Its worker was lost during the last attempt.
+        WorkerLost = "worker_lost",
+        /// Its payload is not what the kind expects.
+        UndecodablePayload = "undecodable_payload",
+        /// No handler of this version knows the kind.
+        UnknownKind = "unknown_kind",
+    }
+);
+
+vocabulary!(
+    /// Where a batch of replays stands.
+    BatchState, "state", {
+        /// None of its dead jobs was looked at.
+        Waiting = "waiting",
+        /// It is being worked off.
+        Running = "running",
+        /// All of its dead jobs were looked at.
+        Done = "done",
+        /// Somebody stopped it; what was replayed stays so.
+        Cancelled = "cancelled",
+    }
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -117,6 +117,10 @@ id!(
     /// A job in the queue.
     JobId
 );
+id!(
+    /// A batch of replays of dead jobs.
+    ReplayBatchId
+);
 
 #[cfg(test)]
 mod tests {

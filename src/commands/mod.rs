@@ -4,6 +4,7 @@ pub mod api;
 pub mod bench;
 pub mod completions;
 pub mod demo;
+pub mod dlq;
 pub mod doctor;
 pub mod drift;
 pub mod key;

@@ -79,6 +79,7 @@ pub(crate) struct Registered {
     pub queue: &'static str,
     pub timeout: Duration,
     pub backoff: Backoff,
+    pub dead_retention: Duration,
     run: Box<dyn Fn(JobContext, String) -> Answer + Send + Sync>,
 }
 
@@ -89,6 +90,7 @@ impl Registered {
             queue: H::Job::QUEUE,
             timeout: H::Job::TIMEOUT,
             backoff: H::Job::BACKOFF,
+            dead_retention: H::Job::DEAD_RETENTION,
             run: Box::new(move |cx, payload| {
                 let handler = Arc::clone(&handler);
                 Box::pin(async move {

@@ -20,7 +20,7 @@ use tokio::io::AsyncRead;
 
 use crate::runtime::JobContext;
 
-pub use error::{IngestError, Reason};
+pub use error::{Fault, IngestError, Reason};
 
 /// A state's bytes, opened.
 pub type Bytes = Box<dyn AsyncRead + Send + Unpin>;

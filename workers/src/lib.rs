@@ -1,5 +1,6 @@
 //! The workers: what runs jobs, and the only part that talks to clouds.
 
+mod background;
 pub mod cloud;
 mod handler;
 pub mod handlers;

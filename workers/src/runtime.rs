@@ -4,8 +4,7 @@
 //! their own (so that handlers use all cores, and a dropped worker takes them along), the panic catcher, and the
 //! dispatcher, which finds the handler and holds it to its timeout and to the stop.
 //!
-//! Beside them one loop beats the heart and passes on cancellations, and one rescues what other processes lost. None
-//! of them ends because of a database error.
+//! What else the process does is in [`background`](crate::background).
 //!
 //! A stop, by the soft token: nothing more is claimed, what has not started is handed back at once, what runs has its
 //! grace; then its token is cancelled; what still runs after that is dropped and handed back. No attempt is spent. The
@@ -23,28 +22,21 @@ use apalis_core::monitor::Monitor;
 use apalis_core::task::Task;
 use apalis_core::worker::builder::WorkerBuilder;
 use apalis_core::worker::ext::parallelize::ParallelizeExt as _;
-use jobs::db::pool;
-use jobs::queue::{
-    Attempted, Claimed, Config, JobError, Lane, Lease, QueueBackend, Shared, Signals, Verdict, expire_outcomes, limit,
-    rescue,
-};
-use jobs::retry::{Backoff, Pauses, jittered};
+use jobs::queue::{Attempted, Claimed, Config, JobError, Lane, Lease, QueueBackend, Shared, Signals, Verdict};
+use jobs::retry::{Backoff, Pauses};
 use serde_json::Value;
 use sqlx::PgPool;
-use tokio::sync::broadcast::error::RecvError;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tower::Service;
 use tracing::Instrument as _;
 
+use crate::background::Background;
 use crate::handler::{Answer, Registered};
 pub use crate::handler::{Handler, JobContext};
 
 /// After the last grace of a stop: for dropped handlers to let go, before their tasks are aborted.
 const LET_GO: Duration = Duration::from_secs(1);
-
-/// The heartbeat and the rescues have a connection each.
-const BACKGROUND_CONNECTIONS: u32 = 2;
 
 /// The two stages of a stop. Cancelling `hard` implies `soft`.
 #[derive(Debug, Clone, Default)]
@@ -162,7 +154,8 @@ impl Runtime {
                     .build(dispatch.clone())
             });
         }
-        let background = Background::start(&shared, &lanes);
+        let retentions = handlers.iter().map(|(kind, handler)| (*kind, handler.dead_retention)).collect();
+        let background = Background::start(&shared, &lanes, retentions);
         let result = work(monitor, &lanes, &shared.config, &shutdown, &abort).await;
 
         drop(background);
@@ -335,80 +328,5 @@ impl Service<Task<Claimed>> for Dispatch {
             result
         };
         Box::pin(attempt.instrument(span))
-    }
-}
-
-/// The loops beside the workers; dropping it ends them.
-struct Background {
-    _stop: DropGuard,
-}
-
-impl Background {
-    fn start(shared: &Shared, lanes: &[Arc<Lane>]) -> Self {
-        let stop = CancellationToken::new();
-        // Of their own, because handlers may use up the process's connections for longer than its lease.
-        let shared = &Shared { pool: pool::beside(&shared.pool, BACKGROUND_CONNECTIONS), ..shared.clone() };
-        let loops = [
-            tokio::spawn(stop.clone().run_until_cancelled_owned(keep_alive(shared.clone(), lanes.to_vec()))),
-            tokio::spawn(stop.clone().run_until_cancelled_owned(pass_on_cancellations(shared.clone(), lanes.to_vec()))),
-            tokio::spawn(stop.clone().run_until_cancelled_owned(keep_rescuing(shared.clone()))),
-        ];
-        // Detached: the token ends them.
-        drop(loops);
-        Self { _stop: stop.drop_guard() }
-    }
-}
-
-/// Beats the heart; learns of cancellations that no signal told, and of a lost lease.
-async fn keep_alive(shared: Shared, lanes: Vec<Arc<Lane>>) {
-    loop {
-        let held: Vec<_> = lanes.iter().flat_map(|lane| lane.held()).collect();
-        // A connection may die without a word; another must be tried while the lease still stands.
-        match tokio::time::timeout(shared.config.lease / 4, shared.lease.beat(&shared.pool, &held)).await {
-            Ok(Ok(beat)) => {
-                for lane in &lanes {
-                    lane.cancel(&beat.cancelled);
-                    if let Some(lost) = beat.lost {
-                        lane.abandon(lost);
-                    }
-                }
-                if let Some(lost) = beat.lost {
-                    tracing::warn!(worker = %lost, "the lease was lost: this process was silent for too long");
-                }
-            }
-            Ok(Err(error)) => tracing::warn!(%error, "the heartbeat failed"),
-            Err(_) => tracing::warn!("the heartbeat was not answered"),
-        }
-        tokio::time::sleep(shared.config.beat_every).await;
-    }
-}
-
-async fn pass_on_cancellations(shared: Shared, lanes: Vec<Arc<Lane>>) {
-    let mut cancellations = shared.signals.cancellations();
-    loop {
-        match cancellations.recv().await {
-            Ok(id) => lanes.iter().for_each(|lane| lane.cancel(&[id])),
-            // The next heartbeat asks for what was missed.
-            Err(RecvError::Lagged(_)) => {}
-            Err(RecvError::Closed) => return,
-        }
-    }
-}
-
-async fn keep_rescuing(shared: Shared) {
-    loop {
-        tokio::time::sleep(jittered(shared.config.rescue_every)).await;
-        let round = async {
-            let mut conn = shared.pool.acquire().await?;
-            rescue(&mut conn, shared.config.lease).await?;
-            limit::sweep_slots(&mut conn).await?;
-            expire_outcomes(&mut conn).await
-        };
-        // Bounded as the heartbeat is: a connection may die without a word, and this loop must not die with it.
-        match tokio::time::timeout(shared.config.lease, round).await {
-            Ok(Ok(_)) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "rescue failed, trying again"),
-            Err(_) => tracing::warn!("rescue was not answered, trying again"),
-        }
     }
 }

@@ -16,7 +16,7 @@ use jobs::domain::Plan;
 use jobs::ids::OrgId;
 use jobs::plan;
 
-use crate::auth::Caller;
+use crate::auth::{Caller, Operator};
 use crate::context::Context;
 use crate::problem::Problem;
 
@@ -38,9 +38,21 @@ pub async fn take(context: &Context, caller: &Caller, org: Option<(OrgId, Plan)>
         (crate::auth::Principal::User(_), Some((org, plan))) => (format!("{}:{org}", caller.name()), plan),
         (crate::auth::Principal::User(_), None) => (caller.name(), Plan::Free),
     };
+    take_from(context, &bucket, plan).await
+}
+
+/// Takes one request from an operator's bucket, which is as large as the largest plan's.
+///
+/// # Errors
+/// 429 when the bucket is empty.
+pub async fn take_operator(context: &Context, operator: &Operator) -> Result<(), Problem> {
+    take_from(context, &operator.name(), Plan::Enterprise).await
+}
+
+async fn take_from(context: &Context, bucket: &str, plan: Plan) -> Result<(), Problem> {
     let rate = Rate { burst: plan::limits(plan).requests_per_minute, window: Duration::from_mins(1) };
     let mut conn = context.app.pool().acquire().await?;
-    let allowance = db::rate_limit::take(&mut conn, &bucket, rate).await?;
+    let allowance = db::rate_limit::take(&mut conn, bucket, rate).await?;
     context.left(|left| left.allowance = Some(allowance));
     check(context, allowance, "requests")
 }

@@ -13,7 +13,7 @@ use salvo::oapi::{Components, Info, License, OpenApi, Operation, PathItemType, R
 use salvo::prelude::{Depot, Response, Router};
 use serde_json::json;
 
-use crate::access::{API_KEY, USER_TOKEN};
+use crate::access::{API_KEY, OPERATOR_KEY, USER_TOKEN};
 use crate::context;
 use crate::problem::{self, Problem};
 use crate::routes;
@@ -25,7 +25,7 @@ const DESCRIPTION: &str = "Plumbline tells where clouds no longer match their Te
     takes long answers 202 with a `Location` to poll. Every POST that creates takes an `Idempotency-Key`.";
 
 /// Tags with what they are about.
-const TAGS: [(&str, &str); 7] = [
+const TAGS: [(&str, &str); 9] = [
     ("service", "Whether the service lives, and who you are."),
     ("orgs", "Organisations: the tenants."),
     ("api-keys", "Machines' credentials."),
@@ -33,6 +33,8 @@ const TAGS: [(&str, &str); 7] = [
     ("state-sources", "Where Terraform states live."),
     ("scans", "Scans of cloud accounts."),
     ("drift", "Where clouds and states differ."),
+    ("dead-jobs", "Jobs that will not run again by themselves."),
+    ("admin", "For platform operators: the queue and what is in it."),
 ];
 
 /// The document.
@@ -48,16 +50,22 @@ pub fn document() -> OpenApi {
         "X-API-Key",
         "An API key, `pl_live_…` or `pl_test_…`. The same value is taken as a Bearer token.",
     ));
+    let operator_key = Http::new(HttpAuthScheme::Bearer)
+        .description("A platform operator's key, `pl_op_…`, for `/admin`. The same value is taken in `X-API-Key`.");
     let mut document = OpenApi::with_info(info)
         .tags(TAGS.map(|(name, description)| Tag::new(name).description(description)))
         .add_security_scheme(USER_TOKEN, SecurityScheme::Http(user_token))
         .add_security_scheme(API_KEY, SecurityScheme::ApiKey(api_key))
+        .add_security_scheme(OPERATOR_KEY, SecurityScheme::Http(operator_key))
         .merge_router(&routes::described());
     for item in document.paths.values_mut() {
         for (method, operation) in item.operations.iter_mut() {
             describe_success(operation);
             describe_problems(&mut document.components, operation);
-            if let Some(permission) = operation.extensions.get_mut("x-permission") {
+            // Operators' keys have no scopes.
+            if let Some(permission) = operation.extensions.get_mut("x-permission")
+                && permission["credentials"] != json!([OPERATOR_KEY])
+            {
                 let reads = matches!(method, PathItemType::Get | PathItemType::Head);
                 permission["scope"] = json!(if reads { "read" } else { "write" });
             }

@@ -6,8 +6,10 @@
 mod body;
 mod page;
 pub(crate) mod path;
+mod slice;
 mod words;
 
 pub use body::{Body, DEFAULT_BODY_LIMIT, field_id, read_body, stream_body};
 pub use page::{Filter, Only, Page, Parameter, Query};
 pub use path::PathId;
+pub use slice::Slice;

@@ -15,7 +15,7 @@ use crate::problem::{self, Problem};
 
 /// The query's parameters by name.
 #[derive(Clone, Copy, Debug)]
-pub struct Query<'a>(&'a Request);
+pub struct Query<'a>(pub(super) &'a Request);
 
 impl Query<'_> {
     /// A parameter's text; `None` where it is absent.
@@ -122,7 +122,7 @@ impl<F, const DEFAULT: i64, const MAX: i64> Page<F, DEFAULT, MAX> {
     }
 }
 
-fn number(query: Query<'_>, name: &str, least: i64, most: i64) -> Result<Option<i64>, Problem> {
+pub(super) fn number(query: Query<'_>, name: &str, least: i64, most: i64) -> Result<Option<i64>, Problem> {
     let Some(text) = query.text(name)? else {
         return Ok(None);
     };
@@ -180,7 +180,7 @@ impl<F: Filter> EndpointArgRegister for Only<F> {
     }
 }
 
-fn describe(operation: &mut Operation, parameters: &[Parameter]) {
+pub(super) fn describe(operation: &mut Operation, parameters: &[Parameter]) {
     for parameter in parameters {
         let mut schema = Object::with_type(BasicType::String);
         if !parameter.words.is_empty() {

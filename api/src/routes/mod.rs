@@ -2,7 +2,9 @@
 //! its endpoints share and a `router()`.
 
 mod accounts;
+mod admin;
 mod api_keys;
+mod dead_jobs;
 mod me;
 mod metrics;
 mod orgs;
@@ -27,6 +29,7 @@ pub fn described() -> Router {
         .push(me::router())
         .push(providers::router())
         .push(orgs::router())
+        .push(admin::router())
 }
 
 /// All that is served: the operations, HEAD wherever there is GET, and what is beside the contract.

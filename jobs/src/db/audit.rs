@@ -39,32 +39,44 @@ pub async fn lock_head(conn: &mut PgConnection, chain_id: Uuid) -> sqlx::Result<
     Ok(Head { seq: row.head_seq, hash, now })
 }
 
-/// Writes a row and moves its chain's head to it. The chain must be locked.
+/// Writes rows, in the order of their places, and moves their chain's head to the last one. The chain must be locked.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn insert(conn: &mut PgConnection, row: &Row, hash: &[u8; 32]) -> sqlx::Result<()> {
+pub async fn insert(conn: &mut PgConnection, chain_id: Uuid, rows: &[(Row, [u8; 32])]) -> sqlx::Result<()> {
+    let Some((last, head_hash)) = rows.last() else { return Ok(()) };
+    macro_rules! column {
+        ($field:ident) => {
+            &rows.iter().map(|(row, _)| row.$field.clone()).collect::<Vec<_>>()
+        };
+    }
+    let prev_hashes: Vec<Vec<u8>> = rows.iter().map(|(row, _)| row.prev_hash.to_vec()).collect();
+    let hashes: Vec<Vec<u8>> = rows.iter().map(|(_, hash)| hash.to_vec()).collect();
     sqlx::query!(
-        "WITH moved AS (UPDATE audit_chain SET head_seq = $2, head_hash = $15 WHERE id = $1)
+        "WITH moved AS (UPDATE audit_chain SET head_seq = $2, head_hash = $3 WHERE id = $1)
          INSERT INTO audit_event (chain_id, seq, id, occurred_at, actor_kind, actor_id, actor_display, action, target_kind,
                                   target_id, outcome, request_id, ip, details, hash, prev_hash)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
-        row.chain_id,
-        row.seq,
-        row.id,
-        row.occurred_at,
-        row.actor_kind,
-        row.actor_id,
-        row.actor_display,
-        row.action,
-        row.target_kind,
-        row.target_id,
-        row.outcome,
-        row.request_id,
-        row.ip,
-        row.details,
-        hash.as_slice(),
-        row.prev_hash.as_slice(),
+         SELECT $1, * FROM unnest($4::bigint[], $5::uuid[], $6::timestamptz[], $7::text[], $8::text[], $9::text[],
+                                  $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[],
+                                  $16::jsonb[], $17::bytea[], $18::bytea[])",
+        chain_id,
+        last.seq,
+        head_hash.as_slice(),
+        column!(seq),
+        column!(id),
+        column!(occurred_at),
+        column!(actor_kind),
+        column!(actor_id),
+        column!(actor_display),
+        column!(action),
+        column!(target_kind),
+        column!(target_id),
+        column!(outcome),
+        column!(request_id) as &[Option<String>],
+        column!(ip) as &[Option<String>],
+        column!(details),
+        &hashes,
+        &prev_hashes,
     )
     .execute(conn)
     .await?;

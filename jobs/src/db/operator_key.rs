@@ -15,6 +15,8 @@ pub struct OperatorKey {
     pub name: String,
     /// First characters, which stay visible.
     pub key_prefix: String,
+    /// SHA-256 of the whole key.
+    pub key_hash: Vec<u8>,
     /// When it was created.
     pub created_at: DateTime<Utc>,
 }
@@ -28,7 +30,7 @@ pub async fn insert(conn: &mut PgConnection, name: &str, raw_key: &str) -> sqlx:
     sqlx::query_as!(
         OperatorKey,
         r#"INSERT INTO operator_key (id, name, key_prefix, key_hash) VALUES ($1, $2, $3, $4)
-           RETURNING id AS "id: OperatorKeyId", name, key_prefix, created_at"#,
+           RETURNING id AS "id: OperatorKeyId", name, key_prefix, key_hash, created_at"#,
         OperatorKeyId::new().uuid(),
         name,
         api_key::visible(raw_key),
@@ -46,7 +48,7 @@ pub async fn find(conn: &mut PgConnection, raw_key: &str) -> sqlx::Result<Option
     let hash = api_key::hash(raw_key);
     sqlx::query_as!(
         OperatorKey,
-        r#"SELECT id AS "id: OperatorKeyId", name, key_prefix, created_at
+        r#"SELECT id AS "id: OperatorKeyId", name, key_prefix, key_hash, created_at
              FROM operator_key WHERE key_hash = $1 AND revoked_at IS NULL"#,
         hash.as_slice(),
     )

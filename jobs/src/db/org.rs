@@ -1,7 +1,10 @@
 //! Organisations: the tenants.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use crate::domain::Plan;
 use crate::ids::OrgId;
@@ -69,6 +72,16 @@ pub async fn find(conn: &mut PgConnection, id: OrgId) -> sqlx::Result<Option<Org
     )
     .fetch_optional(conn)
     .await
+}
+
+/// Those of these tenants that are organisations.
+///
+/// # Errors
+/// The database's.
+pub async fn existing(conn: &mut PgConnection, tenants: &[Uuid]) -> sqlx::Result<BTreeSet<OrgId>> {
+    let ids =
+        sqlx::query_scalar!(r#"SELECT id AS "id: OrgId" FROM org WHERE id = ANY($1)"#, tenants).fetch_all(conn).await?;
+    Ok(ids.into_iter().collect())
 }
 
 /// All organisations by name; for operators.

@@ -9,6 +9,7 @@
 pub mod compute_drift;
 pub mod enrich_resource;
 pub mod refresh_state_source;
+pub mod replay_dead_jobs;
 pub mod scan;
 pub mod validate_account;
 
@@ -31,6 +32,40 @@ pub mod priority {
     /// Whenever there is nothing else: clean-up, back-fill.
     pub const LOW: i16 = 100;
 }
+
+/// How long dead jobs are kept whose kind says nothing else, or is not known.
+pub const DEAD_RETENTION: Duration = Duration::from_hours(30 * 24);
+
+/// What processes know of a kind that do not run it.
+#[derive(Debug, Clone, Copy)]
+pub struct Known {
+    /// [`Job::KIND`].
+    pub kind: &'static str,
+    /// [`Job::SECRET_FIELDS`].
+    pub(crate) secret_fields: &'static [&'static str],
+    /// Whether this is a payload of the kind.
+    pub(crate) decodes: fn(&str) -> bool,
+}
+
+impl Known {
+    pub(crate) const fn of<J: Job>() -> Self {
+        Self {
+            kind: J::KIND,
+            secret_fields: J::SECRET_FIELDS,
+            decodes: |payload| serde_json::from_str::<J>(payload).is_ok(),
+        }
+    }
+}
+
+/// Every kind of this version.
+pub const KNOWN: &[Known] = &[
+    Known::of::<compute_drift::ComputeDrift>(),
+    Known::of::<enrich_resource::EnrichResource>(),
+    Known::of::<refresh_state_source::RefreshStateSource>(),
+    Known::of::<replay_dead_jobs::ReplayDeadJobs>(),
+    Known::of::<scan::Scan>(),
+    Known::of::<validate_account::ValidateAccount>(),
+];
 
 /// A kind of work: its payload and its policy.
 ///
@@ -80,6 +115,12 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// How long the outcome is kept for whoever waits for it (see [`crate::queue::wait`]), in whole seconds; zero
     /// keeps none.
     const OUTCOME_TTL: Duration = Duration::ZERO;
+
+    /// How long a dead job is kept for somebody to replay or discard it.
+    const DEAD_RETENTION: Duration = DEAD_RETENTION;
+
+    /// JSON pointers (RFC 6901) to what in the payload nobody may read. Better is a payload without secrets.
+    const SECRET_FIELDS: &'static [&'static str] = &[];
 
     /// The organisation whose job it is; `None` for the platform's own. Tenants take turns, and may have limits.
     fn tenant(&self) -> Option<Uuid>;

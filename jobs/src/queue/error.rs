@@ -4,6 +4,7 @@
 //! - [`JobError::retry`]: it may go better next time; the kind's backoff decides when, its budget how often.
 //! - [`JobError::retry_after`]: the same, but somebody (a `Retry-After` header) said when.
 //! - [`JobError::fail`]: it will never go better; the job is dead at once.
+//! - [`JobError::refuse`]: whoever asked for it asked wrongly and is told so by the job's outcome; nobody has to look after it.
 //! - [`JobError::snooze`]: nothing failed, it is only too early; spends no attempt.
 //! - [`JobError::cancel`]: it has become pointless; the job ends without being dead.
 //!
@@ -14,7 +15,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::verdict::DeathReason;
+use crate::audit::AppendError;
+use crate::domain::DeathReason;
 
 /// What shall become of the job.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +27,8 @@ pub enum Decision {
     RetryAfter(Duration),
     /// Dead at once.
     Fail,
+    /// Failed at once, but not dead: its outcome says so, for kinds that keep one.
+    Refuse,
     /// Run again after this time; the attempt is not counted.
     Snooze(Duration),
     /// End it; it is not dead.
@@ -69,6 +73,12 @@ impl JobError {
         Self::new(Decision::Fail, error_class, &message)
     }
 
+    /// The caller's fault, who learns of it by the job's outcome: no dead letter, which would be noise for operators. Only for
+    /// kinds that keep outcomes, or it fails unseen. A dead job that it replays stays as it was.
+    pub fn refuse(error_class: &'static str, message: impl Display) -> Self {
+        Self::new(Decision::Refuse, error_class, &message)
+    }
+
     /// Too early: again after `delay`; no attempt is spent and no failure recorded.
     #[must_use]
     pub fn snooze(delay: Duration) -> Self {
@@ -111,5 +121,15 @@ impl JobError {
 impl From<sqlx::Error> for JobError {
     fn from(error: sqlx::Error) -> Self {
         Self::retry("database", error)
+    }
+}
+
+/// The database again, or a handler's details that cannot be written.
+impl From<AppendError> for JobError {
+    fn from(error: AppendError) -> Self {
+        match error {
+            AppendError::Database(error) => error.into(),
+            AppendError::Details(error) => Self::fail("audit_unwritable", error),
+        }
     }
 }

@@ -11,7 +11,7 @@
 //! - fair among tenants: `queue_claim` in the migration, [`claim()`]
 //! - stops well and outlives the database: [`Lane`]
 //! - cancellable and pausable: [`control`]
-//! - dead letters: [`dead`]
+//! - dead letters: [`dead`], and many at once: [`replay_batch`]
 //!
 //! What is absent on purpose: no session state (no advisory locks, no `SET` outside functions), so that a pooler may
 //! stand between; no index on anything that a claim touches; no row left behind by a job that succeeded.
@@ -29,12 +29,15 @@ mod known;
 mod lane;
 mod lease;
 pub mod limit;
+pub mod replay_batch;
 mod rescue;
 mod settle;
 pub mod signals;
 mod verdict;
 mod wait;
+pub mod workers;
 
+pub use crate::domain::DeathReason;
 pub use backend::{Judge, LaneLoops, QueueBackend, SettleLayer, SettleService, Shared};
 pub use claim::{Claim, ClaimError, ClaimRequest, Claimed, Claims, Look, Stream, claim, hold};
 pub use config::Config;
@@ -45,5 +48,5 @@ pub use lease::{Beat, Lease};
 pub use rescue::{Rescued, expire_outcomes, rescue};
 pub use settle::{Settled, Settlement, settle};
 pub use signals::Signals;
-pub use verdict::{Attempted, DeathReason, Failure, Verdict};
+pub use verdict::{Attempted, Failure, Verdict};
 pub use wait::{Standing, WaitError, Waited, standing, wait};

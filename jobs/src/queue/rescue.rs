@@ -13,7 +13,8 @@ use uuid::Uuid;
 
 use super::claim::{Claim, Held};
 use super::settle::{Settlement, settle};
-use super::verdict::{DeathReason, Failure, Verdict};
+use super::verdict::{Failure, Verdict};
+use crate::domain::DeathReason;
 use crate::ids::JobId;
 
 /// Lost workers handled in one transaction.

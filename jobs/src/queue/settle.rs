@@ -66,8 +66,8 @@ struct Sorted {
     dead: Fences,
     reasons: Vec<String>,
     dead_failures: Failures,
-    cancelled: Fences,
-    cancel_reasons: Vec<String>,
+    ended: Fences,
+    end_failures: Failures,
 }
 
 #[derive(Default)]
@@ -103,6 +103,13 @@ struct Failures {
 }
 
 impl Failures {
+    /// A job that was cancelled has no class of failure.
+    fn push_reason(&mut self, reason: &str) {
+        self.classes.push(None);
+        self.errors.push(Some(reason.to_owned()));
+        self.details.push(None);
+    }
+
     fn push(&mut self, failure: Option<&Failure>) {
         self.classes.push(failure.map(|f| f.error_class.to_string()));
         self.errors.push(failure.map(|f| f.error.clone()));
@@ -127,9 +134,13 @@ impl Sorted {
                 self.reasons.push(reason.as_str().to_owned());
                 self.dead_failures.push(Some(failure));
             }
+            Verdict::Refused { failure } => {
+                self.ended.push(claim);
+                self.end_failures.push(Some(failure));
+            }
             Verdict::Cancelled { reason } => {
-                self.cancelled.push(claim);
-                self.cancel_reasons.push(reason.clone());
+                self.ended.push(claim);
+                self.end_failures.push_reason(reason);
             }
         }
     }
@@ -142,7 +153,7 @@ impl Sorted {
     }
 
     fn is_bare(&self) -> bool {
-        self.done.len() + self.requeued.len() + self.dead.len() + self.cancelled.len() == 0
+        self.done.len() + self.requeued.len() + self.dead.len() + self.ended.len() == 0
     }
 
     async fn apply(mut self, conn: &mut PgConnection) -> sqlx::Result<usize> {
@@ -154,7 +165,7 @@ impl Sorted {
         if self.done.len() > 0 {
             trail.add(finish(conn, &self.done, &self.results).await?);
         }
-        // Whoever was asked to cancel is neither tried again nor dead: those two leave such jobs to `cancel`.
+        // Whoever was asked to cancel is neither tried again nor dead: those two leave such jobs to `end`.
         let mut maybe_cancelled = Fences::default();
         if self.requeued.len() > 0 && trail.add(requeue(conn, &self).await?) < self.requeued.len() {
             maybe_cancelled.append(std::mem::take(&mut self.requeued));
@@ -163,11 +174,12 @@ impl Sorted {
             maybe_cancelled.append(std::mem::take(&mut self.dead));
         }
         if maybe_cancelled.len() > 0 {
-            let reasons = vec!["cancelled on request".to_owned(); maybe_cancelled.len()];
-            trail.add(cancel(conn, &maybe_cancelled, &reasons, Only::Requested).await?);
+            let mut reasons = Failures::default();
+            (0..maybe_cancelled.len()).for_each(|_| reasons.push_reason("cancelled on request"));
+            trail.add(end(conn, &maybe_cancelled, &reasons, Only::Requested).await?);
         }
-        if self.cancelled.len() > 0 {
-            trail.add(cancel(conn, &self.cancelled, &self.cancel_reasons, Only::Claimed).await?);
+        if self.ended.len() > 0 {
+            trail.add(end(conn, &self.ended, &self.end_failures, Only::Claimed).await?);
         }
         if !trail.slots.is_empty() {
             free(conn, &trail).await?;
@@ -344,7 +356,7 @@ async fn bury(conn: &mut PgConnection, sorted: &Sorted) -> sqlx::Result<Written>
     .await
 }
 
-/// Which of the named jobs to cancel.
+/// Which of the named jobs to end.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Only {
     /// All whose claim stands.
@@ -353,30 +365,37 @@ enum Only {
     Requested,
 }
 
-/// Ends jobs without a death; a dead job that one of them replayed may be replayed again.
-async fn cancel(conn: &mut PgConnection, jobs: &Fences, reasons: &[String], only: Only) -> sqlx::Result<Written> {
+/// Ends jobs without a death: cancelled, or failed where there is a class of failure. A dead job that one of them replayed
+/// may be replayed again.
+async fn end(conn: &mut PgConnection, jobs: &Fences, why: &Failures, only: Only) -> sqlx::Result<Written> {
     sqlx::query_as!(
         Written,
         r#"WITH gone AS (
-             DELETE FROM job j USING unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[]) AS s(worker, id, claim_no, reason)
+             DELETE FROM job j
+              USING unnest($1::uuid[], $2::uuid[], $3::int[], $4::text[], $5::text[], $6::jsonb[])
+                    AS s(worker, id, claim_no, error_class, error, details)
               WHERE j.id = s.id AND j.claimed_by = s.worker AND j.claim_no = s.claim_no
-                AND (j.cancel_at IS NOT NULL OR NOT $5)
-             RETURNING j.id, j.queue, j.slots, j.outcome_ttl_s, j.replay_of, s.reason),
+                AND (j.cancel_at IS NOT NULL OR NOT $7)
+             RETURNING j.id, j.queue, j.slots, j.outcome_ttl_s, j.replay_of, s.error_class, s.error, s.details),
            errors AS (DELETE FROM job_error e USING gone WHERE e.job_id = gone.id),
            released AS (
              UPDATE dead_job d SET replay_job_id = NULL, replayed_at = NULL FROM gone
               WHERE d.id = gone.replay_of AND d.replay_job_id = gone.id),
            kept AS (
-             INSERT INTO job_outcome (job_id, state, error, expires_at)
-             SELECT id, 'cancelled', reason, now() + make_interval(secs => outcome_ttl_s) FROM gone WHERE outcome_ttl_s > 0
-             RETURNING pg_notify($6, job_id::text))
+             INSERT INTO job_outcome (job_id, state, error_class, error, details, expires_at)
+             SELECT id, CASE WHEN error_class IS NULL THEN 'cancelled' ELSE 'failed' END, error_class, error, details,
+                    now() + make_interval(secs => outcome_ttl_s)
+               FROM gone WHERE outcome_ttl_s > 0
+             RETURNING pg_notify($8, job_id::text))
            SELECT (SELECT count(*) FROM gone) + 0 * (SELECT count(*) FROM kept) AS "jobs!",
                   (SELECT array_agg(slot) FROM gone, unnest(slots) slot) AS slots,
                   (SELECT array_agg(DISTINCT queue) FROM gone WHERE slots IS NOT NULL) AS queues"#,
         &jobs.workers,
         &jobs.ids,
         &jobs.claim_nos,
-        reasons,
+        &why.classes as &[Option<String>],
+        &why.errors as &[Option<String>],
+        &why.details as &[Option<Value>],
         only == Only::Requested,
         OUTCOMES_CHANNEL,
     )

@@ -7,41 +7,13 @@ use serde_json::Value;
 
 use super::claim::{Claim, Claimed};
 use super::error::{Decision, JobError};
+use crate::domain::DeathReason;
 use crate::retry::Backoff;
 
 /// The longest error message that is kept, in bytes.
 const MAX_ERROR: usize = 8 * 1024;
 /// The largest details that are kept, in bytes of JSON.
 const MAX_DETAILS: usize = 64 * 1024;
-
-/// Why a job died.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DeathReason {
-    /// Its last attempt failed.
-    AttemptsExhausted,
-    /// Its handler said that it will never go better.
-    FailedForGood,
-    /// Its worker was lost during the last attempt.
-    WorkerLost,
-    /// Its payload is not what the kind expects.
-    UndecodablePayload,
-    /// No handler of this version knows the kind.
-    UnknownKind,
-}
-
-impl DeathReason {
-    /// As `dead_job.reason` has it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::AttemptsExhausted => "attempts_exhausted",
-            Self::FailedForGood => "failed_for_good",
-            Self::WorkerLost => "worker_lost",
-            Self::UndecodablePayload => "undecodable_payload",
-            Self::UnknownKind => "unknown_kind",
-        }
-    }
-}
 
 /// A failed attempt, as it is kept: cut to size and free of the NUL that Postgres cannot store.
 #[derive(Debug, Clone, PartialEq)]
@@ -96,6 +68,11 @@ pub enum Verdict {
         /// What went wrong last.
         failure: Failure,
     },
+    /// It failed through the fault of whoever asked for it, who is told; there is nothing to replay.
+    Refused {
+        /// What was wrong.
+        failure: Failure,
+    },
     /// It ends because somebody, or its handler, said so.
     Cancelled {
         /// Why.
@@ -113,6 +90,7 @@ impl Verdict {
             Self::Snooze { .. } => "snooze",
             Self::HandBack => "hand_back",
             Self::Dead { .. } => "dead",
+            Self::Refused { .. } => "refused",
             Self::Cancelled { .. } => "cancelled",
         }
     }
@@ -130,6 +108,7 @@ impl Verdict {
             Decision::Fail => {
                 return Self::Dead { reason: DeathReason::FailedForGood, failure: error.into() };
             }
+            Decision::Refuse => return Self::Refused { failure: error.into() },
             Decision::Reject(reason) => return Self::Dead { reason, failure: error.into() },
             Decision::HandBack => return Self::HandBack,
             Decision::Retry => backoff.delay(u16::try_from(job.attempt).unwrap_or(u16::MAX)),
@@ -223,6 +202,8 @@ mod tests {
             verdict(1, JobError::fail("bad", "x")),
             Verdict::Dead { reason: DeathReason::FailedForGood, .. }
         ));
+        let failure = Failure::new("wrong", "x");
+        assert_eq!(verdict(1, JobError::refuse("wrong", "x")), Verdict::Refused { failure });
         assert_eq!(verdict(3, JobError::snooze(minute)), Verdict::Snooze { delay: minute });
         assert_eq!(verdict(3, JobError::cancel("gone")), Verdict::Cancelled { reason: "gone".to_owned() });
     }

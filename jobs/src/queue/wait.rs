@@ -27,7 +27,7 @@ const POLL_BLIND_MAX: Duration = Duration::from_millis(400);
 pub enum Waited {
     /// It succeeded; what its handler returned.
     Done(Value),
-    /// It is dead.
+    /// It is dead, or was refused.
     Failed {
         /// Stable name of the failure.
         error_class: String,

@@ -118,6 +118,20 @@ impl Fixture {
         self.api.with_token(&token)
     }
 
+    /// A new operator's key, and a caller with it.
+    pub async fn operator_key(&self) -> (String, Api) {
+        let raw = api_key::generate(KeyKind::Operator);
+        let mut conn = self.db.pool.acquire().await.unwrap();
+        db::operator_key::insert(&mut conn, "on-call", &raw).await.unwrap();
+        let caller = self.api.with_token(&raw);
+        (raw, caller)
+    }
+
+    /// A platform operator.
+    pub async fn operator(&self) -> Api {
+        self.operator_key().await.1
+    }
+
     /// The dotted actions of an organisation's audit chain, oldest first, but for what the fixture itself has done.
     pub async fn audited(&self, org: OrgId) -> Vec<String> {
         sqlx::query_scalar("SELECT action FROM audit_event WHERE chain_id = $1 AND actor_id <> $2 ORDER BY seq")

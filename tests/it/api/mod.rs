@@ -2,6 +2,7 @@
 
 mod accounts;
 mod api_keys;
+mod dead_jobs;
 mod document;
 mod fixture;
 mod hostile;
@@ -9,6 +10,7 @@ mod idempotency;
 mod issuer;
 mod keys;
 mod me;
+mod operators;
 mod orgs;
 mod pages;
 mod providers;

@@ -6,6 +6,7 @@ mod compute_drift;
 mod enrich_resource;
 mod posture;
 mod refresh_state_source;
+mod replay_dead_jobs;
 mod scan;
 mod survival;
 mod validate_account;

@@ -2,6 +2,7 @@
 
 mod claim;
 mod dead;
+mod dead_plans;
 mod enqueue;
 mod limits;
 mod model;

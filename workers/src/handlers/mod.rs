@@ -6,6 +6,7 @@
 pub mod compute_drift;
 pub mod enrich_resource;
 pub mod refresh_state_source;
+pub mod replay_dead_jobs;
 pub mod scan;
 pub mod validate_account;
 
@@ -33,10 +34,16 @@ macro_rules! handlers {
         pub fn queues() -> BTreeSet<&'static str> {
             BTreeSet::from([$(<<$kind::Handler as Handler>::Job as Job>::QUEUE),+])
         }
+
+        /// The handlers' kinds.
+        #[must_use]
+        pub fn kinds() -> BTreeSet<&'static str> {
+            BTreeSet::from([$(<<$kind::Handler as Handler>::Job as Job>::KIND),+])
+        }
     };
 }
 
-handlers!(scan, compute_drift, refresh_state_source, validate_account, enrich_resource);
+handlers!(scan, compute_drift, refresh_state_source, validate_account, enrich_resource, replay_dead_jobs);
 
 /// Whether a failed attempt is the job's end, so that what it worked on must be told. Not when the token was cancelled:
 /// a worker that stops hands the job back, and who cancels a job finds the rest reconciled
@@ -46,7 +53,7 @@ fn is_final(cx: &JobContext, error: &JobError) -> bool {
         return false;
     }
     match error.decision {
-        Decision::Fail | Decision::Reject(_) => true,
+        Decision::Fail | Decision::Refuse | Decision::Reject(_) => true,
         Decision::Retry | Decision::RetryAfter(_) => cx.is_last_attempt(),
         Decision::Snooze(_) | Decision::Cancel | Decision::HandBack => false,
     }
@@ -55,4 +62,15 @@ fn is_final(cx: &JobContext, error: &JobError) -> bool {
 /// A handler's answer as JSON.
 fn answer(of: &impl Serialize) -> Result<Value, JobError> {
     serde_json::to_value(of).map_err(|error| JobError::fail("answer_unwritable", error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_kind_with_a_handler_is_known_to_whoever_shows_its_payload() {
+        let known: BTreeSet<_> = jobs::kinds::KNOWN.iter().map(|known| known.kind).collect();
+        assert_eq!(known, kinds());
+    }
 }

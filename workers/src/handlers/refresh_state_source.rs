@@ -15,7 +15,7 @@ use tokio_util::io::StreamReader;
 
 use super::{answer, is_final};
 use crate::cloud::aws::object::{self, Location};
-use crate::ingest::{self, Bytes, IngestError, Reason, Source};
+use crate::ingest::{self, Bytes, Fault, IngestError, Reason, Source};
 use crate::runtime::JobContext;
 use crate::services::{Connected, Services};
 
@@ -28,7 +28,7 @@ impl crate::runtime::Handler for Handler {
 
     async fn run(&self, cx: &JobContext, job: RefreshStateSource) -> Result<Value, JobError> {
         let mut conn = cx.pool.acquire().await?;
-        let absent = || JobError::fail("not_found", format!("no state source {}", job.state_source_id));
+        let absent = || JobError::refuse("not_found", format!("no state source {}", job.state_source_id));
         let result = match state_source::get(&mut conn, job.org_id, job.state_source_id).await? {
             Some(source) => self.refresh(cx, &mut conn, &job, &source).await,
             None => Err(absent()),
@@ -51,7 +51,7 @@ impl Handler {
     ) -> Result<Refreshed, JobError> {
         match (source.kind, &job.artifact) {
             (StateSourceKind::Upload, Some(key)) => read_upload(&self.0, cx, conn, source, key).await,
-            (StateSourceKind::Upload, None) => Err(JobError::fail(
+            (StateSourceKind::Upload, None) => Err(JobError::refuse(
                 "upload_required",
                 format!(
                     "state source {} is of kind upload: send the state with PUT …/state-sources/{}/state",
@@ -63,7 +63,7 @@ impl Handler {
                 let connected = self.0.connect(conn, source.org_id, account).await.map_err(of_backend)?;
                 read_s3(&self.0, cx, conn, source, &connected).await
             }
-            (kind, _) => Err(JobError::fail(
+            (kind, _) => Err(JobError::refuse(
                 "kind_unsupported",
                 format!("states of kind {kind} cannot be fetched yet; register the state as s3 or upload"),
             )),
@@ -87,7 +87,7 @@ async fn account_for(conn: &mut PgConnection, source: &StateSource) -> Result<Cl
     let accounts = cloud_account::list_scannable(conn, source.org_id).await?;
     let aws = accounts.iter().find(|account| account.provider == Provider::Aws);
     aws.map(|account| account.id).ok_or_else(|| {
-        JobError::fail(
+        JobError::refuse(
             "backend_credentials",
             format!(
                 "state source {} belongs to no account, and there is none whose credentials could read it",
@@ -100,7 +100,7 @@ async fn account_for(conn: &mut PgConnection, source: &StateSource) -> Result<Cl
 /// An account's unusable credential, told as what it is to a state source.
 fn of_backend(error: JobError) -> JobError {
     match error.error_class {
-        "credential_malformed" | "account_mismatch" => JobError::fail("backend_credentials", error.message),
+        "credential_malformed" | "account_mismatch" => JobError::refuse("backend_credentials", error.message),
         _ => error,
     }
 }
@@ -117,9 +117,9 @@ async fn read_upload(
     let open = || async {
         let body = services.artifacts.get_sealed(&services.keyring, source.org_id, &key).await;
         let body = body.map_err(|error| {
-            let is_transient = !matches!(error, ArtifactError::NotFound(_));
+            let fault = if matches!(error, ArtifactError::NotFound(_)) { Fault::Ours } else { Fault::Passing };
             let message = format!("the uploaded state is not to be had, upload it again: {error}");
-            IngestError::Backend(Reason { class: "artifact_unavailable", message, is_transient })
+            IngestError::Backend(Reason { class: "artifact_unavailable", message, fault })
         })?;
         Ok(Box::new(StreamReader::new(body)) as Bytes)
     };
@@ -138,7 +138,10 @@ pub(super) async fn read_s3(
     connected: &Connected,
 ) -> Result<Refreshed, JobError> {
     let mut location: Location = serde_json::from_value(source.config.clone()).map_err(|error| {
-        JobError::fail("config_invalid", format!("the config of state source {} is no place in S3: {error}", source.id))
+        JobError::refuse(
+            "config_invalid",
+            format!("the config of state source {} is no place in S3: {error}", source.id),
+        )
     })?;
     let region = location.region.get_or_insert_with(|| connected.account.default_region.clone());
     let options = services.options_for(region);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jobs::audit::{Action, AppendError, Entry, Target, append};
+use jobs::audit::{Action, Entry, Target, append};
 use jobs::db::account_registration;
 use jobs::db::cloud_account::{self, NewCloudAccount};
 use jobs::db::org;
@@ -118,7 +118,7 @@ async fn store(
     let plan = plan.ok_or_else(|| JobError::fail("not_found", format!("no organisation {}", job.org_id)))?;
     let used = cloud_account::count(&mut tx, job.org_id).await?;
     plan::check_room(plan, plan::limits(plan).cloud_accounts, (used, 1)).map_err(|exceeded| {
-        JobError::fail("plan_limit_exceeded", exceeded.message("cloud accounts")).with_details(json!(exceeded))
+        JobError::refuse("plan_limit_exceeded", exceeded.message("cloud accounts")).with_details(json!(exceeded))
     })?;
     if cloud_account::find(&mut tx, job.org_id, job.provider, &job.external_account_id).await?.is_some() {
         let message = format!("the account {} is already registered in this organisation", job.external_account_id);
@@ -150,10 +150,7 @@ async fn store(
             "principal": validated.principal,
         }),
     };
-    append(&mut tx, &entry).await.map_err(|error| match error {
-        AppendError::Database(error) => error.into(),
-        AppendError::Details(error) => JobError::fail("audit_unwritable", error),
-    })?;
+    append(&mut tx, &entry).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -192,9 +189,9 @@ fn default_region(asked: Option<String>, known: &[String]) -> Result<String, Job
     }
 }
 
-/// A failure and the field of the request that is to blame.
+/// A failure and the field of the request that is to blame: the caller's to mend, not an operator's.
 fn blame(class: &'static str, field: &str, message: String) -> JobError {
-    JobError::fail(class, message).with_details(json!({ "field": field }))
+    JobError::refuse(class, message).with_details(json!({ "field": field }))
 }
 
 fn refused(error: &CloudError) -> JobError {

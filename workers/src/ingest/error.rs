@@ -6,8 +6,8 @@ use drift::state::StateError;
 use jobs::queue::JobError;
 use serde_json::json;
 
-use crate::cloud::ErrorClass;
 use crate::cloud::aws::object::ObjectError;
+use crate::cloud::{CloudError, ErrorClass};
 
 /// A state could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -36,8 +36,19 @@ pub struct Reason {
     pub class: &'static str,
     /// For a person.
     pub message: String,
-    /// Whether another try may help.
-    pub is_transient: bool,
+    /// Whose fault it is.
+    pub fault: Fault,
+}
+
+/// Whose fault it is that a backend did not give the state: decides what becomes of the job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Nobody's for long: another try may help.
+    Passing,
+    /// Of whoever registered the source or its account, who is told.
+    Callers,
+    /// Of whoever runs the installation.
+    Ours,
 }
 
 /// The class of a backend that has no such state.
@@ -54,27 +65,29 @@ impl From<ObjectError> for Reason {
         let read = match error {
             ObjectError::Read(read) => read,
             ObjectError::Cloud(error) => {
-                return Self {
-                    class: "backend_credentials",
-                    is_transient: error.is_transient(),
-                    message: error.to_string(),
+                let fault = match &error {
+                    CloudError::NoPlatformIdentity(_) => Fault::Ours,
+                    error if error.is_transient() => Fault::Passing,
+                    _ => Fault::Callers,
                 };
+                return Self { class: "backend_credentials", fault, message: error.to_string() };
             }
         };
-        let (class, is_transient) = match read.class {
-            ErrorClass::NotFound => (MISSING, false),
-            ErrorClass::AccessDenied => ("backend_denied", false),
-            ErrorClass::InvalidCredentials | ErrorClass::NoPlatformIdentity => ("backend_credentials", false),
-            ErrorClass::Throttled => ("backend_throttled", true),
-            ErrorClass::Unreachable => ("backend_unreachable", true),
-            ErrorClass::ServiceError => ("backend_failed", true),
-            ErrorClass::BadRequest | ErrorClass::Unsupported => ("backend_failed", false),
+        let (class, fault) = match read.class {
+            ErrorClass::NotFound => (MISSING, Fault::Callers),
+            ErrorClass::AccessDenied => ("backend_denied", Fault::Callers),
+            ErrorClass::InvalidCredentials => ("backend_credentials", Fault::Callers),
+            ErrorClass::NoPlatformIdentity => ("backend_credentials", Fault::Ours),
+            ErrorClass::Throttled => ("backend_throttled", Fault::Passing),
+            ErrorClass::Unreachable => ("backend_unreachable", Fault::Passing),
+            ErrorClass::ServiceError => ("backend_failed", Fault::Passing),
+            ErrorClass::BadRequest | ErrorClass::Unsupported => ("backend_failed", Fault::Ours),
         };
         let message = match read.class {
             ErrorClass::NoPlatformIdentity => read.message,
             _ => format!("the state's bucket answered: {read}"),
         };
-        Self { class, message, is_transient }
+        Self { class, message, fault }
     }
 }
 
@@ -84,7 +97,7 @@ impl IngestError {
         Self::Backend(Reason {
             class: "backend_failed",
             message: format!("the state's bytes broke off: {error}"),
-            is_transient: true,
+            fault: Fault::Passing,
         })
     }
 
@@ -133,9 +146,14 @@ impl IngestError {
 impl From<IngestError> for JobError {
     fn from(error: IngestError) -> Self {
         match error {
-            IngestError::State { class, reason } => Self::fail(class, reason).with_details(json!({ "field": "state" })),
-            IngestError::Backend(Reason { class, message, is_transient: true }) => Self::retry(class, message),
-            IngestError::Backend(Reason { class, message, is_transient: false }) => Self::fail(class, message),
+            IngestError::State { class, reason } => {
+                Self::refuse(class, reason).with_details(json!({ "field": "state" }))
+            }
+            IngestError::Backend(Reason { class, message, fault }) => match fault {
+                Fault::Passing => Self::retry(class, message),
+                Fault::Callers => Self::refuse(class, message),
+                Fault::Ours => Self::fail(class, message),
+            },
             IngestError::Job(error) => error,
         }
     }
