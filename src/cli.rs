@@ -4,7 +4,8 @@
 //! says so in its help.
 
 use crate::commands::{
-    api, completions, demo, doctor, drift, key, migrate, openapi, operator, org, scheduler, token, up, worker,
+    api, completions, demo, doctor, drift, job, key, migrate, openapi, operator, org, queue, scheduler, token, up,
+    worker,
 };
 use crate::config::Telemetry;
 use crate::telemetry::{self, Talk};
@@ -39,6 +40,8 @@ enum Command {
     Key(key::Args),
     Operator(operator::Args),
     Token(token::Args),
+    Queue(queue::Args),
+    Job(job::Args),
     Drift(drift::Args),
     Openapi(openapi::Args),
     Doctor(doctor::Args),
@@ -89,6 +92,8 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Key(args) => block_on(key::run(args)),
         Command::Operator(args) => block_on(operator::run(args)),
         Command::Token(args) => block_on(token::run(args)),
+        Command::Queue(args) => block_on(queue::run(args)),
+        Command::Job(args) => block_on(job::run(args)),
         Command::Migrate(args) => block_on(migrate::run(args)),
         Command::Doctor(args) => block_on(doctor::run(args)),
     }

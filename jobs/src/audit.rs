@@ -121,6 +121,14 @@ actions! {
     DriftRequested = "drift.requested",
     /// A resource's full properties were asked for.
     ResourceEnriched = "resource.enriched",
+    /// A queue was paused.
+    QueuePaused = "queue.paused",
+    /// A queue was resumed.
+    QueueResumed = "queue.resumed",
+    /// A waiting job was cancelled.
+    JobCancelled = "job.cancelled",
+    /// A running job was told to stop.
+    JobCancelRequested = "job.cancel_requested",
 }
 
 /// What an [`Entry`] happened to.

@@ -17,3 +17,4 @@ pub mod queue;
 pub mod retry;
 pub mod scans;
 pub mod schema;
+pub mod steering;

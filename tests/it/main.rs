@@ -14,6 +14,7 @@ mod pool;
 mod postgres;
 mod queue;
 mod schema;
+mod steering;
 mod support;
 mod tidy;
 mod up;

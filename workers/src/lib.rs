@@ -1,6 +1,7 @@
 //! The workers: what runs jobs, and the only part that talks to clouds.
 
 pub mod cloud;
+mod counting;
 mod handler;
 pub mod handlers;
 pub mod ingest;

@@ -35,6 +35,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tower::Service;
 use tracing::Instrument as _;
 
+use crate::counting;
 use crate::handler::{Answer, Registered};
 pub use crate::handler::{Handler, JobContext};
 
@@ -157,6 +158,7 @@ impl Runtime {
                     .build(dispatch.clone())
             });
         }
+        let counts: Vec<_> = lanes.iter().map(|lane| lane.counts()).collect();
         let background = Background::start(&shared, &lanes);
         let result = work(monitor, &lanes, &shared.config, &shutdown, &abort).await;
 
@@ -165,6 +167,7 @@ impl Runtime {
         let patience = if shutdown.hard.is_cancelled() { LET_GO } else { shared.config.flush_grace };
         let written = futures::future::join_all(loops.into_iter().map(|running| running.finish(patience))).await;
         let clean = written.into_iter().all(|written| written) && result.is_ok();
+        counting::flush(&shared.pool, &counts, patience).await;
         if clean {
             match tokio::time::timeout(patience, shared.lease.release(&shared.pool)).await {
                 Ok(Ok(())) => {}
@@ -345,6 +348,10 @@ impl Background {
             tokio::spawn(stop.clone().run_until_cancelled_owned(keep_alive(shared.clone(), lanes.to_vec()))),
             tokio::spawn(stop.clone().run_until_cancelled_owned(pass_on_cancellations(shared.clone(), lanes.to_vec()))),
             tokio::spawn(stop.clone().run_until_cancelled_owned(keep_rescuing(shared.clone()))),
+            tokio::spawn(stop.clone().run_until_cancelled_owned(counting::keep_counting(
+                shared.clone(),
+                lanes.iter().map(|lane| lane.counts()).collect(),
+            ))),
         ];
         // Detached: the token ends them.
         drop(loops);
@@ -393,7 +400,8 @@ async fn keep_rescuing(shared: Shared) {
         let round = async {
             let mut conn = shared.pool.acquire().await?;
             rescue(&mut conn, shared.config.lease).await?;
-            expire_outcomes(&mut conn).await
+            expire_outcomes(&mut conn).await?;
+            counting::look_after(&mut conn).await
         };
         if let Err(error) = round.await {
             tracing::warn!(%error, "rescue failed, trying again");

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::retry::Backoff;
@@ -93,4 +94,42 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
     fn group(&self) -> Option<String> {
         None
     }
+}
+
+/// What is known of a kind without running it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Known {
+    /// Its name.
+    pub kind: &'static str,
+    /// The queue it waits in.
+    pub queue: &'static str,
+}
+
+impl Known {
+    const fn of<J: Job>() -> Self {
+        Self { kind: J::KIND, queue: J::QUEUE }
+    }
+}
+
+/// Every kind of this version, for processes that show jobs and never run one.
+pub const ALL: &[Known] = &[
+    Known::of::<compute_drift::ComputeDrift>(),
+    Known::of::<enrich_resource::EnrichResource>(),
+    Known::of::<refresh_state_source::RefreshStateSource>(),
+    Known::of::<scan::Scan>(),
+    Known::of::<validate_account::ValidateAccount>(),
+];
+
+/// What is known of a kind; `None` for another version's.
+#[must_use]
+pub fn known(kind: &str) -> Option<&'static Known> {
+    ALL.iter().find(|known| known.kind == kind)
+}
+
+/// A payload as it may be shown: of a known kind, and without its secrets. Payloads carry ids, so there are none to leave
+/// out yet; every place that shows a payload calls this.
+#[must_use]
+pub fn redacted(kind: &str, payload: &str) -> Option<Value> {
+    known(kind)?;
+    serde_json::from_str(payload).ok()
 }

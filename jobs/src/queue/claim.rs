@@ -1,5 +1,7 @@
 //! Taking jobs out: in batches, fairly among tenants, under a lease.
 
+use std::time::{Duration, Instant};
+
 use sqlx::PgConnection;
 use sqlx::error::DatabaseError;
 use uuid::Uuid;
@@ -42,6 +44,10 @@ pub struct Claimed {
     pub trace_parent: Option<String>,
     /// Whether rows elsewhere hang on it: earlier errors, an outcome to keep, a dead job that it replays.
     pub has_trail: bool,
+    /// For how long it had been ready when it was claimed.
+    pub ready_for: Duration,
+    /// When the claim was answered.
+    pub received: Instant,
 }
 
 /// What to claim.
@@ -76,7 +82,8 @@ pub async fn claim(conn: &mut PgConnection, request: ClaimRequest<'_>) -> Result
     let rows = sqlx::query!(
         r#"SELECT id AS "id!", tenant AS "tenant!", kind AS "kind!", claim_no AS "claim_no!", attempt AS "attempt!",
                   max_attempts AS "max_attempts!", payload AS "payload!", request_id, trace_parent,
-                  (attempt > 1 OR outcome_ttl_s > 0 OR replay_of IS NOT NULL) AS "has_trail!"
+                  (attempt > 1 OR outcome_ttl_s > 0 OR replay_of IS NOT NULL) AS "has_trail!",
+                  date_part('epoch', claimed_at - run_at) AS "ready_for_s!"
              FROM queue_claim($1, $2, $3, $4)"#,
         request.worker,
         request.queue,
@@ -89,6 +96,7 @@ pub async fn claim(conn: &mut PgConnection, request: ClaimRequest<'_>) -> Result
         Some(code) if code == LEASE_LOST => ClaimError::LeaseLost(request.worker),
         _ => ClaimError::Database(error),
     })?;
+    let received = Instant::now();
     Ok(rows
         .into_iter()
         .map(|row| Claimed {
@@ -101,6 +109,8 @@ pub async fn claim(conn: &mut PgConnection, request: ClaimRequest<'_>) -> Result
             request_id: row.request_id,
             trace_parent: row.trace_parent,
             has_trail: row.has_trail,
+            ready_for: Duration::try_from_secs_f64(row.ready_for_s).unwrap_or_default(),
+            received,
         })
         .collect())
 }

@@ -21,6 +21,7 @@ use super::claim::{Claim, Claimed};
 use super::config::Config;
 use super::error::JobError;
 use super::lease::Lease;
+use super::minutes::Counts;
 use super::settle::Settlement;
 use super::verdict::{Attempted, Verdict};
 use crate::ids::JobId;
@@ -46,6 +47,8 @@ pub struct Lane {
     outcomes: mpsc::UnboundedSender<Settlement>,
     /// Parent of every running job's token.
     pub(super) cancel_all: CancellationToken,
+    /// How its jobs ended, until that is flushed.
+    pub(super) counts: Arc<Counts>,
 }
 
 #[derive(Debug)]
@@ -65,6 +68,7 @@ impl Lane {
     ) -> (Arc<Self>, mpsc::UnboundedReceiver<Settlement>) {
         let (outcomes, ended) = mpsc::unbounded_channel();
         let lane = Self {
+            counts: Arc::new(Counts::new(&queue)),
             queue,
             config,
             lease,
@@ -85,6 +89,12 @@ impl Lane {
     #[must_use]
     pub fn queue(&self) -> &str {
         &self.queue
+    }
+
+    /// How its jobs ended, for whoever flushes that.
+    #[must_use]
+    pub fn counts(&self) -> Arc<Counts> {
+        Arc::clone(&self.counts)
     }
 
     /// The ids of what is held.

@@ -11,12 +11,14 @@
 //! - fair among tenants: `queue_claim` in the migration, [`claim()`]
 //! - stops well and outlives the database: [`Lane`]
 //! - cancellable and pausable: [`control`]
+//! - observable without cost: [`census`], [`minutes`], [`queues`], [`live`]
 //! - dead letters: [`dead`]
 //!
 //! What is absent on purpose: no session state (no advisory locks, no `SET` outside functions), so that a pooler may
 //! stand between; no index on anything that a claim touches; no row left behind by a job that succeeded.
 
 mod backend;
+pub mod census;
 mod claim;
 mod config;
 pub mod control;
@@ -26,8 +28,12 @@ pub mod error;
 mod feed;
 mod lane;
 mod lease;
+pub mod live;
+pub mod minutes;
+pub mod queues;
 mod rescue;
 mod settle;
+pub mod sight;
 pub mod signals;
 mod verdict;
 mod wait;

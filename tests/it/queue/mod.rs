@@ -1,8 +1,11 @@
 //! The queue's promises, against a real Postgres: unhappy paths first.
 
+mod census;
 mod claim;
 mod dead;
 mod enqueue;
+mod live;
+mod minutes;
 mod outage;
 mod proxy;
 mod rescue;

@@ -10,7 +10,7 @@ use salvo::prelude::Router;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{accounts, api_keys, posture, resources, scans, state_sources};
+use super::{accounts, api_keys, jobs as org_jobs, posture, resources, scans, state_sources};
 
 /// An organisation.
 #[derive(Debug, Serialize, ToSchema)]
@@ -60,6 +60,7 @@ pub(super) fn router() -> Router {
             .get(get::get)
             .push(accounts::router())
             .push(api_keys::router())
+            .push(org_jobs::router())
             .push(posture::router())
             .push(resources::router())
             .push(scans::router())
