@@ -4,8 +4,8 @@
 //! says so in its help.
 
 use crate::commands::{
-    api, bench, completions, demo, dlq, doctor, drift, key, limit, migrate, openapi, operator, org, scheduler, token,
-    up, worker,
+    api, bench, completions, demo, dlq, doctor, drift, job, key, limit, migrate, openapi, operator, org, queue,
+    scheduler, token, up, worker,
 };
 use crate::config::Telemetry;
 use crate::telemetry::{self, Talk};
@@ -41,6 +41,8 @@ enum Command {
     Operator(operator::Args),
     Dlq(dlq::Args),
     Token(token::Args),
+    Queue(queue::Args),
+    Job(job::Args),
     Drift(drift::Args),
     Limit(limit::Args),
     Bench(bench::Args),
@@ -96,6 +98,8 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Operator(args) => block_on(operator::run(args)),
         Command::Dlq(args) => block_on(dlq::run(args)),
         Command::Token(args) => block_on(token::run(args)),
+        Command::Queue(args) => block_on(queue::run(args)),
+        Command::Job(args) => block_on(job::run(args)),
         Command::Migrate(args) => block_on(migrate::run(args)),
         Command::Doctor(args) => block_on(doctor::run(args)),
     }

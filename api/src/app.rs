@@ -13,6 +13,7 @@ use sqlx::{PgPool, Postgres, Transaction};
 use tokio::sync::Semaphore;
 
 use crate::auth::Tokens;
+use crate::gauges::Gauges;
 use crate::limits::Addresses;
 use crate::openapi;
 use crate::problem::Problem;
@@ -63,6 +64,7 @@ struct Inner {
     aws_principal: String,
     trusted_proxies: Networks,
     metrics: Option<RenderMetrics>,
+    gauges: Gauges,
     addresses: Addresses,
     slots: Semaphore,
 }
@@ -89,6 +91,7 @@ impl App {
             aws_principal: parts.aws_principal,
             trusted_proxies: parts.trusted_proxies,
             metrics: parts.metrics,
+            gauges: Gauges::default(),
             addresses: Addresses::default(),
             slots: Semaphore::new(CONCURRENT_REQUESTS),
         }))
@@ -153,8 +156,11 @@ impl App {
         Ok(self.0.document.get_or_init(|| made).clone())
     }
 
-    pub(crate) fn metrics(&self) -> Option<String> {
-        self.0.metrics.as_ref().map(|render| render())
+    /// The process's metrics and the queue's gauges.
+    pub(crate) async fn metrics(&self) -> Option<String> {
+        let render = self.0.metrics.as_ref()?;
+        let gauges = self.0.gauges.render(&self.0.pool).await;
+        Some(render() + &gauges)
     }
 
     pub(crate) fn trusted_proxies(&self) -> &Networks {

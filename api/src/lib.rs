@@ -34,6 +34,7 @@ pub mod app;
 pub mod auth;
 pub mod awaited;
 pub mod context;
+mod gauges;
 pub mod idempotency;
 pub mod limits;
 pub mod middleware;

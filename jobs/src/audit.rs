@@ -136,6 +136,14 @@ actions! {
     ReplayBatchFinished = "replay_batch.finished",
     /// A batch of replays was cancelled.
     ReplayBatchCancelled = "replay_batch.cancelled",
+    /// A queue was paused.
+    QueuePaused = "queue.paused",
+    /// A queue was resumed.
+    QueueResumed = "queue.resumed",
+    /// A waiting job was cancelled.
+    JobCancelled = "job.cancelled",
+    /// A running job was told to stop.
+    JobCancelRequested = "job.cancel_requested",
 }
 
 /// What an [`Entry`] happened to.

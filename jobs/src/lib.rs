@@ -19,3 +19,4 @@ pub mod queue;
 pub mod retry;
 pub mod scans;
 pub mod schema;
+pub mod steering;

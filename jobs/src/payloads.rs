@@ -7,7 +7,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::kinds::{KNOWN, Known};
+use crate::kinds::{Known, known};
 
 /// Stands where a secret is.
 const REDACTED: &str = "[redacted]";
@@ -32,14 +32,22 @@ pub struct Shown {
     pub payload_text: Option<String>,
 }
 
+impl Shown {
+    /// Whatever is shown, as one value.
+    #[must_use]
+    pub fn into_value(self) -> Option<Value> {
+        self.payload.or(self.payload_text.map(Value::String))
+    }
+}
+
 /// Shows the payload of a job of this kind.
 #[must_use]
 pub fn shown(kind: &str, payload: &str, audience: Audience) -> Shown {
-    shown_by(KNOWN, kind, payload, audience)
+    shown_by(known(kind), payload, audience)
 }
 
-fn shown_by(known: &[Known], kind: &str, payload: &str, audience: Audience) -> Shown {
-    if let Some(known) = known.iter().find(|known| known.kind == kind)
+fn shown_by(known: Option<&Known>, payload: &str, audience: Audience) -> Shown {
+    if let Some(known) = known
         && (known.decodes)(payload)
         && let Ok(mut payload) = serde_json::from_str::<Value>(payload)
     {
@@ -85,7 +93,7 @@ mod tests {
     }
 
     fn login(payload: &str, audience: Audience) -> Shown {
-        shown_by(&[Known::of::<Login>()], "login", payload, audience)
+        shown_by(Some(&Known::of::<Login>()), payload, audience)
     }
 
     #[test]

@@ -182,5 +182,6 @@ async fn record(conn: &mut PgConnection, action: Action, limit: &Limit, details:
         target: Target { kind: "concurrency_limit", id },
         details,
     };
-    Ok(audit::append(conn, &entry).await?)
+    audit::append(conn, &entry).await?;
+    Ok(())
 }

@@ -17,6 +17,7 @@ mod pool;
 mod postgres;
 mod queue;
 mod schema;
+mod steering;
 mod support;
 mod tidy;
 mod up;

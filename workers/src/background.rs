@@ -1,5 +1,5 @@
-//! What a worker process does beside its jobs: one loop beats the heart, one passes on cancellations, one takes back what other
-//! processes lost and forgets what is over. None of them ends because of a database error.
+//! What a worker process does beside its jobs: one loop beats the heart, one passes on cancellations, one writes counters, one takes
+//! back what other processes lost and forgets what is over. None of them ends because of a database error.
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -15,8 +15,10 @@ use sqlx::{Connection as _, PgPool};
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// The heartbeat and the rescues have a connection each.
-const BACKGROUND_CONNECTIONS: u32 = 2;
+use crate::counting;
+
+/// The heartbeat, the counters and the rescues have a connection each.
+const BACKGROUND_CONNECTIONS: u32 = 3;
 
 /// The loops beside the workers; dropping it ends them.
 pub(crate) struct Background {
@@ -32,6 +34,10 @@ impl Background {
             tokio::spawn(stop.clone().run_until_cancelled_owned(keep_alive(shared.clone(), lanes.to_vec()))),
             tokio::spawn(stop.clone().run_until_cancelled_owned(pass_on_cancellations(shared.clone(), lanes.to_vec()))),
             tokio::spawn(stop.clone().run_until_cancelled_owned(keep_rescuing(shared.clone(), retentions))),
+            tokio::spawn(stop.clone().run_until_cancelled_owned(counting::keep_counting(
+                shared.clone(),
+                lanes.iter().map(|lane| lane.counts()).collect(),
+            ))),
         ];
         // Detached: the token ends them.
         drop(loops);
@@ -88,6 +94,11 @@ async fn keep_rescuing(shared: Shared, retentions: HashMap<&'static str, Duratio
             let mut conn = shared.pool.acquire().await?;
             limit::sweep_slots(&mut conn).await?;
             expire_outcomes(&mut conn).await
+        })
+        .await;
+        bounded(&shared, "the census", async {
+            let mut conn = shared.pool.acquire().await?;
+            counting::look_after(&mut conn).await
         })
         .await;
         bounded(&shared, "looking after dead letters", look_after_the_dead(&shared.pool, &retentions)).await;

@@ -2,6 +2,7 @@
 
 mod background;
 pub mod cloud;
+mod counting;
 mod handler;
 pub mod handlers;
 pub mod ingest;

@@ -32,6 +32,7 @@ use tower::Service;
 use tracing::Instrument as _;
 
 use crate::background::Background;
+use crate::counting;
 use crate::handler::{Answer, Registered};
 pub use crate::handler::{Handler, JobContext};
 
@@ -155,6 +156,7 @@ impl Runtime {
             });
         }
         let retentions = handlers.iter().map(|(kind, handler)| (*kind, handler.dead_retention)).collect();
+        let counts: Vec<_> = lanes.iter().map(|lane| lane.counts()).collect();
         let background = Background::start(&shared, &lanes, retentions);
         let result = work(monitor, &lanes, &shared.config, &shutdown, &abort).await;
 
@@ -163,6 +165,7 @@ impl Runtime {
         let patience = if shutdown.hard.is_cancelled() { LET_GO } else { shared.config.flush_grace };
         let written = futures::future::join_all(loops.into_iter().map(|running| running.finish(patience))).await;
         let clean = written.into_iter().all(|written| written) && result.is_ok();
+        counting::flush(&shared.pool, &counts, patience).await;
         if clean {
             match tokio::time::timeout(patience, shared.lease.release(&shared.pool)).await {
                 Ok(Ok(())) => {}

@@ -18,5 +18,8 @@ pub async fn verify(text: &str, context: &Context) -> Result<Operator, Problem> 
     let Some(found) = found.filter(|found| api_key::matches(&found.key_hash, text)) else {
         return Err(Problem::unauthenticated("key_unknown", "this operator's key does not exist or was revoked"));
     };
+    if found.touch {
+        db::operator_key::touch(&mut conn, found.id).await?;
+    }
     Ok(Operator { id: found.id, name: found.name })
 }

@@ -112,7 +112,7 @@ pub enum Problem {
     #[error("no such {what}")]
     NotFound {
         /// What was looked for, such as `API key`.
-        what: &'static str,
+        what: Cow<'static, str>,
     },
     /// 405: the path exists, the method does not.
     #[error("{method} is not possible here: the Allow header lists what is")]
@@ -223,7 +223,13 @@ impl Problem {
     /// 404.
     #[must_use]
     pub const fn not_found(what: &'static str) -> Self {
-        Self::NotFound { what }
+        Self::NotFound { what: Cow::Borrowed(what) }
+    }
+
+    /// 404 that says what there is instead.
+    #[must_use]
+    pub const fn no_such(what: String) -> Self {
+        Self::NotFound { what: Cow::Owned(what) }
     }
 
     /// 409.

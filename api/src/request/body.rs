@@ -44,6 +44,27 @@ impl<'ex, T: DeserializeOwned + Send, const LIMIT: usize> Extractible<'ex> for B
     }
 }
 
+/// A JSON body like [`Body`] that may also be left out.
+#[derive(Debug)]
+pub struct OptionalBody<T>(pub T);
+
+impl<'ex, T: DeserializeOwned + Default + Send> Extractible<'ex> for OptionalBody<T> {
+    fn metadata() -> &'static Metadata {
+        static METADATA: Metadata = Metadata::new("");
+        &METADATA
+    }
+
+    #[allow(refining_impl_trait, reason = "the error type is part of what callers see")]
+    async fn extract(req: &'ex mut Request, _depot: &'ex mut Depot) -> Result<Self, Problem> {
+        let bytes = read_body(req, DEFAULT_BODY_LIMIT).await?;
+        if bytes.is_empty() {
+            return Ok(Self(T::default()));
+        }
+        require_json(req)?;
+        parse(&bytes).map(Self)
+    }
+}
+
 /// The body's bytes, which stay readable for later extractors.
 ///
 /// # Errors
@@ -167,18 +188,28 @@ pub fn field_id<T: FromStr>(field: &str, text: &str) -> Result<T, Problem> {
 
 impl<T: ToSchema, const LIMIT: usize> EndpointArgRegister for Body<T, LIMIT> {
     fn register(components: &mut Components, operation: &mut Operation, _arg: &str) {
-        let schema = T::to_schema(components);
-        operation.request_body =
-            Some(RequestBody::new().required(Required::True).add_content("application/json", Content::new(schema)));
-        for (status, description) in [
-            (StatusCode::BAD_REQUEST, "Not JSON, or not of this shape"),
-            (StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"),
-            (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body is not JSON"),
-            (StatusCode::UNPROCESSABLE_ENTITY, "A value is not valid"),
-        ] {
-            let response = problem::response(components, description, status);
-            operation.responses.insert(status.as_str(), response);
-        }
+        describe::<T>(components, operation, Required::True);
+    }
+}
+
+impl<T: ToSchema> EndpointArgRegister for OptionalBody<T> {
+    fn register(components: &mut Components, operation: &mut Operation, _arg: &str) {
+        describe::<T>(components, operation, Required::False);
+    }
+}
+
+fn describe<T: ToSchema>(components: &mut Components, operation: &mut Operation, required: Required) {
+    let schema = T::to_schema(components);
+    operation.request_body =
+        Some(RequestBody::new().required(required).add_content("application/json", Content::new(schema)));
+    for (status, description) in [
+        (StatusCode::BAD_REQUEST, "Not JSON, or not of this shape"),
+        (StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"),
+        (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body is not JSON"),
+        (StatusCode::UNPROCESSABLE_ENTITY, "A value is not valid"),
+    ] {
+        let response = problem::response(components, description, status);
+        operation.responses.insert(status.as_str(), response);
     }
 }
 

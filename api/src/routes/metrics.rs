@@ -1,4 +1,4 @@
-//! `GET /metrics`: the process's metrics in Prometheus' text format. Labels are routes and words, never ids.
+//! `GET /metrics`: the process's metrics and the queue's gauges in Prometheus' text format. Labels are routes and words, never ids.
 
 use salvo::handler;
 use salvo::http::header::{CONTENT_TYPE, HeaderValue};
@@ -13,7 +13,7 @@ pub(super) fn router() -> Router {
 
 #[handler]
 async fn metrics(depot: &mut Depot, res: &mut Response) -> Result<(), Problem> {
-    let text = context::of(depot)?.app.metrics().ok_or(Problem::not_found("page"))?;
+    let text = context::of(depot)?.app.metrics().await.ok_or(Problem::not_found("page"))?;
     res.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"));
     res.body(text);
     Ok(())

@@ -5,6 +5,7 @@ mod accounts;
 mod admin;
 mod api_keys;
 mod dead_jobs;
+mod jobs;
 mod me;
 mod metrics;
 mod orgs;

@@ -19,6 +19,8 @@ pub struct OperatorKey {
     pub key_hash: Vec<u8>,
     /// When it was created.
     pub created_at: DateTime<Utc>,
+    /// Its last use was noted more than a minute ago: call [`touch`].
+    pub touch: bool,
 }
 
 /// Stores a new key; `raw_key` is shown to the operator by the caller, once.
@@ -30,7 +32,7 @@ pub async fn insert(conn: &mut PgConnection, name: &str, raw_key: &str) -> sqlx:
     sqlx::query_as!(
         OperatorKey,
         r#"INSERT INTO operator_key (id, name, key_prefix, key_hash) VALUES ($1, $2, $3, $4)
-           RETURNING id AS "id: OperatorKeyId", name, key_prefix, key_hash, created_at"#,
+           RETURNING id AS "id: OperatorKeyId", name, key_prefix, key_hash, created_at, true AS "touch!""#,
         OperatorKeyId::new().uuid(),
         name,
         api_key::visible(raw_key),
@@ -48,7 +50,8 @@ pub async fn find(conn: &mut PgConnection, raw_key: &str) -> sqlx::Result<Option
     let hash = api_key::hash(raw_key);
     sqlx::query_as!(
         OperatorKey,
-        r#"SELECT id AS "id: OperatorKeyId", name, key_prefix, key_hash, created_at
+        r#"SELECT id AS "id: OperatorKeyId", name, key_prefix, key_hash, created_at,
+                  coalesce(last_used_at < now() - interval '1 minute', true) AS "touch!"
              FROM operator_key WHERE key_hash = $1 AND revoked_at IS NULL"#,
         hash.as_slice(),
     )
@@ -64,4 +67,19 @@ pub async fn count(conn: &mut PgConnection) -> sqlx::Result<i64> {
     sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM operator_key WHERE revoked_at IS NULL"#)
         .fetch_one(conn)
         .await
+}
+
+/// Notes that a key was used. Of many requests at once one writes.
+///
+/// # Errors
+/// The database's.
+pub async fn touch(conn: &mut PgConnection, id: OperatorKeyId) -> sqlx::Result<()> {
+    sqlx::query!(
+        "UPDATE operator_key SET last_used_at = now()
+          WHERE id = $1 AND coalesce(last_used_at < now() - interval '1 minute', true)",
+        id.uuid(),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }

@@ -36,37 +36,6 @@ pub mod priority {
 /// How long dead jobs are kept whose kind says nothing else, or is not known.
 pub const DEAD_RETENTION: Duration = Duration::from_hours(30 * 24);
 
-/// What processes know of a kind that do not run it.
-#[derive(Debug, Clone, Copy)]
-pub struct Known {
-    /// [`Job::KIND`].
-    pub kind: &'static str,
-    /// [`Job::SECRET_FIELDS`].
-    pub(crate) secret_fields: &'static [&'static str],
-    /// Whether this is a payload of the kind.
-    pub(crate) decodes: fn(&str) -> bool,
-}
-
-impl Known {
-    pub(crate) const fn of<J: Job>() -> Self {
-        Self {
-            kind: J::KIND,
-            secret_fields: J::SECRET_FIELDS,
-            decodes: |payload| serde_json::from_str::<J>(payload).is_ok(),
-        }
-    }
-}
-
-/// Every kind of this version.
-pub const KNOWN: &[Known] = &[
-    Known::of::<compute_drift::ComputeDrift>(),
-    Known::of::<enrich_resource::EnrichResource>(),
-    Known::of::<refresh_state_source::RefreshStateSource>(),
-    Known::of::<replay_dead_jobs::ReplayDeadJobs>(),
-    Known::of::<scan::Scan>(),
-    Known::of::<validate_account::ValidateAccount>(),
-];
-
 /// A kind of work: its payload and its policy.
 ///
 /// ```
@@ -134,4 +103,44 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
     fn group(&self) -> Option<String> {
         None
     }
+}
+
+/// What is known of a kind without running it.
+#[derive(Debug, Clone, Copy)]
+pub struct Known {
+    /// [`Job::KIND`].
+    pub kind: &'static str,
+    /// [`Job::QUEUE`].
+    pub queue: &'static str,
+    /// [`Job::SECRET_FIELDS`].
+    pub(crate) secret_fields: &'static [&'static str],
+    /// Whether this is a payload of the kind.
+    pub(crate) decodes: fn(&str) -> bool,
+}
+
+impl Known {
+    pub(crate) const fn of<J: Job>() -> Self {
+        Self {
+            kind: J::KIND,
+            queue: J::QUEUE,
+            secret_fields: J::SECRET_FIELDS,
+            decodes: |payload| serde_json::from_str::<J>(payload).is_ok(),
+        }
+    }
+}
+
+/// Every kind of this version, for processes that show jobs and never run one.
+pub const KNOWN: &[Known] = &[
+    Known::of::<compute_drift::ComputeDrift>(),
+    Known::of::<enrich_resource::EnrichResource>(),
+    Known::of::<refresh_state_source::RefreshStateSource>(),
+    Known::of::<replay_dead_jobs::ReplayDeadJobs>(),
+    Known::of::<scan::Scan>(),
+    Known::of::<validate_account::ValidateAccount>(),
+];
+
+/// What is known of a kind; `None` for another version's.
+#[must_use]
+pub fn known(kind: &str) -> Option<&'static Known> {
+    KNOWN.iter().find(|known| known.kind == kind)
 }

@@ -9,6 +9,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use apalis_core::backend::finalize::Ephemeral;
 use apalis_core::backend::{Backend, BackendConfig};
@@ -27,6 +28,7 @@ use super::error::JobError;
 use super::feed::{feed, settle_all};
 use super::lane::Lane;
 use super::lease::Lease;
+use super::minutes::Times;
 use super::signals::Signals;
 use super::verdict::{Attempted, Verdict};
 
@@ -196,11 +198,15 @@ where
         let judge = Arc::clone(&self.layer.judge);
         let running = Running { lane: Arc::clone(&self.layer.lane), job: Attempted::from(&task.args), verdict: None };
         let kind = task.args.stream.kind.clone();
+        let waited = task.args.ready_for + task.args.received.elapsed();
+        let started = Instant::now();
         let answer = self.inner.call(task);
         Box::pin(async move {
             let mut running = running;
             let result = answer.await.map_err(|error| job_error(error.into()));
-            running.verdict = Some(judge(&kind, &running.job, result));
+            let verdict = judge(&kind, &running.job, result);
+            running.lane.counts.record(&kind, &verdict, Times { ran: started.elapsed(), waited });
+            running.verdict = Some(verdict);
             Ok(())
         })
     }

@@ -77,6 +77,8 @@ mod tests {
             request_id: None,
             trace_parent: None,
             has_trail: false,
+            ready_for: std::time::Duration::ZERO,
+            received: std::time::Instant::now(),
         }
     }
 

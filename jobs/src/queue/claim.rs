@@ -1,6 +1,6 @@
 //! Taking jobs out: in batches, fairly among tenants, under a lease.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -59,6 +59,10 @@ pub struct Claimed {
     /// Whether rows elsewhere hang on it: earlier errors, an outcome to keep, a dead job that it replays, the counters of
     /// limits on running jobs.
     pub has_trail: bool,
+    /// For how long it had been ready when it was claimed.
+    pub ready_for: Duration,
+    /// When the claim was answered.
+    pub received: Instant,
 }
 
 impl Claimed {
@@ -148,7 +152,8 @@ pub async fn claim(conn: &mut PgConnection, request: ClaimRequest<'_>) -> Result
     let rows = sqlx::query!(
         r#"SELECT id AS "id!", tenant AS "tenant!", kind AS "kind!", concurrency_group AS "group!", priority AS "priority!",
                   run_at AS "run_at!", claim_no AS "claim_no!", attempt AS "attempt!", max_attempts AS "max_attempts!",
-                  payload AS "payload!", request_id, trace_parent, has_trail AS "has_trail!", walked_us AS "walked_us!"
+                  payload AS "payload!", request_id, trace_parent, has_trail AS "has_trail!", walked_us AS "walked_us!",
+                  date_part('epoch', now() - run_at) AS "ready_for_s!"
              FROM queue_claim($1, $2, $3, ROW (0, $4, $5, $6, NULL)::job_stream,
                     (SELECT array_agg(ROW (s.*)::job_stream)
                        FROM unnest($7::smallint[], $8::uuid[], $9::text[], $10::text[], $11::timestamptz[]) s))"#,
@@ -170,6 +175,7 @@ pub async fn claim(conn: &mut PgConnection, request: ClaimRequest<'_>) -> Result
         Some(code) if code == LEASE_LOST => ClaimError::LeaseLost(request.worker),
         _ => ClaimError::Database(error),
     })?;
+    let received = Instant::now();
     let walked = rows.first().and_then(|row| u64::try_from(row.walked_us).ok()).map(Duration::from_micros);
     let jobs = rows.into_iter().map(|row| Claimed {
         claim: Claim { id: JobId::from(row.id), worker: request.worker, claim_no: row.claim_no },
@@ -181,6 +187,8 @@ pub async fn claim(conn: &mut PgConnection, request: ClaimRequest<'_>) -> Result
         request_id: row.request_id,
         trace_parent: row.trace_parent,
         has_trail: row.has_trail,
+        ready_for: Duration::try_from_secs_f64(row.ready_for_s).unwrap_or_default(),
+        received,
     });
     Ok(Claims { jobs: jobs.collect(), walked: walked.unwrap_or_default() })
 }

@@ -23,6 +23,7 @@ use super::claim::{Claim, Claimed};
 use super::config::Config;
 use super::error::JobError;
 use super::lease::Lease;
+use super::minutes::Counts;
 use super::settle::Settlement;
 use super::verdict::{Attempted, Verdict};
 use crate::ids::JobId;
@@ -50,6 +51,8 @@ pub struct Lane {
     outcomes: mpsc::UnboundedSender<Settlement>,
     /// Parent of every running job's token.
     pub(super) cancel_all: CancellationToken,
+    /// How its jobs ended, until that is flushed.
+    pub(super) counts: Arc<Counts>,
 }
 
 #[derive(Debug)]
@@ -69,6 +72,7 @@ impl Lane {
             config: shared.config.clone(),
             lease: Arc::clone(&shared.lease),
             bell: shared.signals.queue(queue),
+            counts: Arc::new(Counts::new(queue)),
             buffer: Mutex::default(),
             held: Mutex::default(),
             running: AtomicUsize::new(0),
@@ -86,6 +90,12 @@ impl Lane {
     #[must_use]
     pub fn queue(&self) -> &str {
         &self.queue
+    }
+
+    /// How its jobs ended, for whoever flushes that.
+    #[must_use]
+    pub fn counts(&self) -> Arc<Counts> {
+        Arc::clone(&self.counts)
     }
 
     /// The ids of what is held.

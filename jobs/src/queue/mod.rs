@@ -11,6 +11,7 @@
 //! - fair among tenants: `queue_claim` in the migration, [`claim()`]
 //! - stops well and outlives the database: [`Lane`]
 //! - cancellable and pausable: [`control`]
+//! - observable without cost: [`census`], [`minutes`], [`queues`], [`live`]
 //! - dead letters: [`dead`], and many at once: [`replay_batch`]
 //!
 //! What is absent on purpose: no session state (no advisory locks, no `SET` outside functions), so that a pooler may
@@ -18,6 +19,7 @@
 
 mod backend;
 mod buffer;
+pub mod census;
 mod claim;
 mod config;
 pub mod control;
@@ -29,9 +31,13 @@ mod known;
 mod lane;
 mod lease;
 pub mod limit;
+pub mod live;
+pub mod minutes;
+pub mod queues;
 pub mod replay_batch;
 mod rescue;
 mod settle;
+pub mod sight;
 pub mod signals;
 mod verdict;
 mod wait;

@@ -1,13 +1,14 @@
 //! The worker processes, as people want to see them.
 
 use chrono::{DateTime, Utc};
+use serde::Serialize;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::config::Config;
 
 /// A worker process.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Worker {
     /// Random, new at every start.
     pub id: Uuid,

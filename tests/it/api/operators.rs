@@ -42,6 +42,8 @@ async fn an_operators_key_opens_admin_in_either_header_and_is_rate_limited() {
     assert!(!answer.header("ratelimit-limit").is_empty());
     answer.expect(200);
     fixture.api.with_key(&raw).get(WORKERS).await.expect(200);
+    let used = "SELECT count(*) FROM operator_key WHERE last_used_at > now() - interval '1 minute'";
+    assert_eq!(sqlx::query_scalar::<_, i64>(used).fetch_one(&fixture.db.pool).await.unwrap(), 1);
     let refused = operator.get("/api/v2/me").await.expect(403);
     assert_eq!(refused["error_class"], "operator_key_not_allowed");
 }

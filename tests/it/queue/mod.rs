@@ -1,10 +1,13 @@
 //! The queue's promises, against a real Postgres: unhappy paths first.
 
+mod census;
 mod claim;
 mod dead;
 mod dead_plans;
 mod enqueue;
 mod limits;
+mod live;
+mod minutes;
 mod model;
 mod outage;
 mod pgbouncer;

@@ -236,10 +236,10 @@ async fn apply(pool: &PgPool, model: &mut Model, op: Op) {
             } else if model.is_replayed(id) {
                 assert!(matches!(replayed, Replay::Running(_)), "{replayed:?}");
             } else if key.is_some_and(|key| model.alive_with(tenant, key).is_some()) {
-                assert_eq!(replayed, Replay::Superseded);
+                assert!(matches!(replayed, Replay::Superseded(_)), "{replayed:?}");
             } else {
                 let Replay::Enqueued(new) = replayed else { panic!("{replayed:?}") };
-                model.add(new.uuid(), tenant, key, Some(id));
+                model.add(new.id.uuid(), tenant, key, Some(id));
             }
         }
     }

@@ -7,7 +7,6 @@ use jobs::queue::control::{Cancellation, cancel};
 use jobs::queue::{self, ClaimRequest, DeathReason, Failure, Settled, Settlement, Stream, Verdict, dead};
 use serde_json::Value;
 use std::time::Duration;
-use uuid::Uuid;
 
 const JOBS: &str = "SELECT count(*) FROM job";
 const ERRORS: &str = "SELECT count(*) FROM job_error";

@@ -10,7 +10,7 @@ use salvo::prelude::Router;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{accounts, api_keys, dead_jobs, posture, resources, scans, state_sources};
+use super::{accounts, api_keys, dead_jobs, jobs as org_jobs, posture, resources, scans, state_sources};
 
 /// An organisation.
 #[derive(Debug, Serialize, ToSchema)]
@@ -61,6 +61,7 @@ pub(super) fn router() -> Router {
             .push(accounts::router())
             .push(api_keys::router())
             .push(dead_jobs::router())
+            .push(org_jobs::router())
             .push(posture::router())
             .push(resources::router())
             .push(scans::router())

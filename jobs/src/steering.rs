@@ -1,0 +1,155 @@
+//! What people do to the queue that runs, with its row in the audit chain: pausing and resuming queues, cancelling jobs.
+//! The API and the command line call the same functions.
+
+use serde_json::json;
+use sqlx::{Connection as _, PgConnection};
+
+use crate::audit::{self, Action, Actor, AppendError, Entry, Origin, Target};
+use crate::ids::{JobId, OrgId};
+use crate::queue::control::{self, Cancellation};
+use crate::queue::sight::{Sight, look};
+use crate::queue::{live, queues};
+
+/// Who steers, and from where.
+#[derive(Debug, Clone, Copy)]
+pub struct By<'a> {
+    /// Who.
+    pub actor: &'a Actor,
+    /// From where.
+    pub origin: &'a Origin,
+}
+
+/// Why nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum SteeringError {
+    /// There is no such queue.
+    #[error("there is no queue {name}; there are {}", known.join(", "))]
+    UnknownQueue {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// The audit row could not be written.
+    #[error(transparent)]
+    Audit(#[from] AppendError),
+    /// The database refused.
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+}
+
+/// Claims nothing more from a queue until it is resumed; what runs, runs on. Says whether that is a change; only a change
+/// is audited, with the note.
+///
+/// # Errors
+/// See [`SteeringError`].
+pub async fn pause(
+    conn: &mut PgConnection,
+    queue: &str,
+    by: By<'_>,
+    note: Option<&str>,
+) -> Result<bool, SteeringError> {
+    known(conn, queue).await?;
+    let mut tx = conn.begin().await?;
+    let changed = control::pause(&mut tx, queue, &by.actor.display).await?;
+    if changed {
+        audit::append(&mut tx, &entry(by, Action::QueuePaused, queue, note)).await?;
+    }
+    tx.commit().await?;
+    Ok(changed)
+}
+
+/// Lets a paused queue run again. Says whether that is a change; only a change is audited, with the note.
+///
+/// # Errors
+/// See [`SteeringError`].
+pub async fn resume(
+    conn: &mut PgConnection,
+    queue: &str,
+    by: By<'_>,
+    note: Option<&str>,
+) -> Result<bool, SteeringError> {
+    known(conn, queue).await?;
+    let mut tx = conn.begin().await?;
+    let changed = control::resume(&mut tx, queue).await?;
+    if changed {
+        audit::append(&mut tx, &entry(by, Action::QueueResumed, queue, note)).await?;
+    }
+    tx.commit().await?;
+    Ok(changed)
+}
+
+async fn known(conn: &mut PgConnection, queue: &str) -> Result<(), SteeringError> {
+    let names = queues::names(conn).await?;
+    if names.contains(queue) {
+        return Ok(());
+    }
+    Err(SteeringError::UnknownQueue { name: queue.to_owned(), known: names.into_iter().collect() })
+}
+
+fn entry<'a>(by: By<'a>, action: Action, queue: &str, note: Option<&str>) -> Entry<'a> {
+    Entry {
+        org: None,
+        actor: by.actor,
+        origin: by.origin,
+        action,
+        target: Target { kind: "queue", id: queue.to_owned() },
+        details: json!({"note": note}),
+    }
+}
+
+/// What a cancellation came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cancelled {
+    /// The job waited; it is gone.
+    Now,
+    /// The job runs and has been told: now, or before.
+    Requested,
+    /// It is dead: there is nothing to cancel.
+    Dead,
+    /// It has ended.
+    Ended,
+    /// Nothing is known of such a job: it never was, or it has ended and its outcome is not kept.
+    Unknown,
+}
+
+/// Cancels a job: at once while it waits, by its handler's token while it runs. A change is audited in its
+/// organisation's chain, or in the platform's.
+///
+/// # Errors
+/// See [`SteeringError`].
+pub async fn cancel(conn: &mut PgConnection, id: JobId, by: By<'_>) -> Result<Cancelled, SteeringError> {
+    let mut tx = conn.begin().await?;
+    let Some((job, _)) = live::get(&mut tx, id).await? else {
+        return fate(&mut tx, id).await;
+    };
+    let (done, action) = match control::cancel(&mut tx, id, "cancelled on request").await? {
+        Cancellation::Cancelled => (Cancelled::Now, Action::JobCancelled),
+        Cancellation::Requested => (Cancelled::Requested, Action::JobCancelRequested),
+        Cancellation::NotFound => return fate(&mut tx, id).await,
+    };
+    // It was asked for before: no change.
+    if done == Cancelled::Now || job.cancel_requested_at.is_none() {
+        let entry = Entry {
+            org: job.org_id.map(OrgId::from),
+            actor: by.actor,
+            origin: by.origin,
+            action,
+            target: Target { kind: "job", id: id.to_string() },
+            details: json!({"kind": job.kind, "queue": job.queue}),
+        };
+        audit::append(&mut tx, &entry).await?;
+    }
+    tx.commit().await?;
+    Ok(done)
+}
+
+/// What became of a job that does not live.
+async fn fate(conn: &mut PgConnection, id: JobId) -> Result<Cancelled, SteeringError> {
+    Ok(match look(conn, id).await? {
+        Sight::Dead(_) => Cancelled::Dead,
+        Sight::Ended(_) => Cancelled::Ended,
+        // A job does not come back to life; a replay has an id of its own.
+        Sight::Lives { .. } | Sight::Unknown => Cancelled::Unknown,
+    })
+}
