@@ -206,11 +206,12 @@ AS $$
 DECLARE
     c_max_streams constant integer := 1000;
     v_left      integer := p_limit;
-    v_streams     job_stream[] := p_streams;
+    v_streams   job_stream[] := p_streams;
     v_hungry    job_stream[];
-    v_stream      record;
+    v_stream    record;
     v_priority  smallint;
-    v_round     integer;
+    v_tenant    uuid;
+    v_tenants   bigint;
     v_take      integer;
     v_got       integer;
     v_limited   boolean;
@@ -229,8 +230,8 @@ BEGIN
 
     v_limited := EXISTS (SELECT 1 FROM concurrency_limit);
     IF v_streams IS NULL THEN
-        v_streams  := queue_streams(p_queue, least(p_limit, c_max_streams), p_after, v_limited);
-        v_walked := extract(epoch FROM clock_timestamp() - v_started) * 1000000;
+        v_streams := queue_streams(p_queue, least(p_limit, c_max_streams), p_after, v_limited);
+        v_walked  := extract(epoch FROM clock_timestamp() - v_started) * 1000000;
     END IF;
     IF v_limited THEN
         INSERT INTO concurrency_slot AS s (key, running)
@@ -244,20 +245,27 @@ BEGIN
     WHILE v_left > 0 AND cardinality(v_streams) > 0 LOOP
         v_priority := (SELECT min(x.priority) FROM unnest(v_streams) x);
         v_hungry   := '{}';
-        v_round    := v_left;
+        v_tenant   := NULL;
         FOR v_stream IN
-            SELECT x.*, count(*) OVER (PARTITION BY x.tenant) AS siblings, t.tenants
+            SELECT x.*, t.tenants, min(x.nr) OVER (PARTITION BY x.tenant) AS turn,
+                   1 + count(*) OVER (PARTITION BY x.tenant) - row_number() OVER (PARTITION BY x.tenant ORDER BY x.nr) AS siblings
               FROM unnest(v_streams) WITH ORDINALITY AS x(priority, tenant, kind, concurrency_group, since, nr),
                    (SELECT count(DISTINCT y.tenant) AS tenants FROM unnest(v_streams) y WHERE y.priority = v_priority) t
              WHERE x.priority = v_priority
-             ORDER BY x.nr
+             ORDER BY turn, x.nr
         LOOP
             EXIT WHEN v_left <= 0;
-            v_take := least(v_left, greatest(1, v_round / (v_stream.siblings * v_stream.tenants)));
+            -- Whoever comes now shares what is left with the tenants that come after, and with its own streams that do.
+            IF v_tenant IS NULL THEN
+                v_tenants := v_stream.tenants;
+            ELSIF v_tenant <> v_stream.tenant THEN
+                v_tenants := v_tenants - 1;
+            END IF;
+            v_tenant := v_stream.tenant;
+            v_take   := greatest(1, v_left / (v_stream.siblings * v_tenants));
             IF v_limited THEN
-                -- Of a limit that others share, its part, too.
                 SELECT array_agg(l.key), least(v_take, min(least(r.room, greatest(1, r.room / CASE l.per
-                           WHEN 'fleet' THEN v_stream.siblings * v_stream.tenants WHEN 'tenant' THEN v_stream.siblings ELSE 1 END))))
+                           WHEN 'fleet' THEN v_stream.siblings * v_tenants WHEN 'tenant' THEN v_stream.siblings ELSE 1 END))))
                   INTO v_slots, v_take
                   FROM stream_limits(v_stream.tenant, v_stream.kind, v_stream.concurrency_group) l
                   LEFT JOIN concurrency_slot s ON s.key = l.key,

@@ -24,6 +24,8 @@ const SETTLE_BATCH: usize = 1_000;
 const WRITE_LIMIT: Duration = Duration::from_secs(30);
 /// How long the settler keeps its connection while nothing ends.
 const KEEP_SEAT: Duration = Duration::from_secs(1);
+/// The least that is asked for when something came in.
+const RUNG_CLAIM: usize = 16;
 /// The rate at which jobs finish is measured over at least this time.
 const RATE_WINDOW: Duration = Duration::from_millis(2);
 
@@ -92,8 +94,14 @@ pub(super) async fn feed(lane: Arc<Lane>, pool: PgPool) {
         let target = lane.config.concurrency + ahead.update(&lane);
         let (held, buffered) = lane.load();
         let room = target.saturating_sub(held);
-        // While there is something to start, claims wait until they are worth a statement.
-        if hungry && room > 0 && (rung || buffered == 0 || room * 4 >= target) {
+        // While there is something to start, claims wait until they are worth a statement; but not for what came in just now, which
+        // may be another tenant's: of that a little is taken beyond the target, and the buffer lets tenants take turns.
+        let (limit, due) = if rung && held < 2 * target {
+            (room.max(RUNG_CLAIM), true)
+        } else {
+            (room, room > 0 && (buffered == 0 || room * 4 >= target))
+        };
+        if hungry && due {
             let everywhere = known.due() <= Instant::now();
             let streams = if everywhere { Vec::new() } else { known.streams() };
             let after = known.after().clone();
@@ -104,10 +112,10 @@ pub(super) async fn feed(lane: Arc<Lane>, pool: PgPool) {
             }
             rung = false;
             let asked = Instant::now();
-            match round(&lane, &mut seat, room, look, unsure).await {
+            match round(&lane, &mut seat, limit, look, unsure).await {
                 Ok(claims) => {
                     known.learn(&look, &claims, asked.elapsed());
-                    hungry = claims.jobs.len() >= room;
+                    hungry = claims.jobs.len() >= limit;
                     unseen = hungry || (unseen && !everywhere);
                     unsure = false;
                     pauses.reset();

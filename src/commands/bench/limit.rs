@@ -23,7 +23,7 @@ pub struct Args {
     /// Worker processes.
     #[arg(long, default_value_t = 4)]
     processes: usize,
-    /// Jobs of the limited tenant; another tenant without a limit has as many.
+    /// Jobs of the limited tenant.
     #[arg(long, default_value_t = 1_000)]
     jobs: usize,
     /// How long each takes, in milliseconds.
@@ -33,7 +33,7 @@ pub struct Args {
     worker: Worker,
 }
 
-/// The tenant with a limit, and the one without.
+/// The tenant with a limit.
 const LIMITED: u128 = 1;
 
 pub async fn run(args: &Args) -> Result<()> {

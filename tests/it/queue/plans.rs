@@ -93,7 +93,8 @@ async fn the_rarer_ends_go_by_the_primary_key() {
         assert_eq!(queue::settle(&mut tx, &batch).await.unwrap().applied, 100);
         let (scans, rows) = effort(&mut tx).await;
         assert_eq!(scans, 0, "{}", verdict.name());
-        assert!(rows <= 300, "{}: {rows} rows", verdict.name());
+        // Each is found, and written; one that goes back is looked at once more for the counters it was in.
+        assert!(rows <= 500, "{}: {rows} rows", verdict.name());
         tx.rollback().await.unwrap();
     }
     let waiting = enqueue(&db.pool, &note(1)).await;
