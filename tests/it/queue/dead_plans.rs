@@ -28,7 +28,7 @@ async fn plan(pool: &PgPool, filter: &Filter, after: Option<Cursor>) -> String {
     .await
     .unwrap();
     // A plan for any values, which is what a pool's connection settles on after a few calls.
-    let arguments: i64 =
+    let arguments: i32 =
         sqlx::query_scalar("SELECT cardinality(parameter_types) FROM pg_prepared_statements WHERE name = $1")
             .bind(&prepared)
             .fetch_one(&mut *conn)
