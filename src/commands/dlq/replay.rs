@@ -40,12 +40,12 @@ pub struct Args {
 
 /// Replays.
 pub async fn run(args: Args) -> Result<ExitCode> {
-    Store::with(&args.database, Schema::Own, async |conn| match args.id {
-        Some(id) => one(conn, id, args.json).await,
-        None => {
-            let filter = args.choice.filter(conn).await?;
-            batch::run(conn, &filter, &args.batch, args.json).await
+    Store::with(&args.database, Schema::Own, async |conn| {
+        if let Some(id) = args.id {
+            return one(conn, id, args.json).await;
         }
+        let filter = args.choice.filter(conn).await?;
+        batch::run(conn, &filter, &args.batch, args.json).await
     })
     .await
 }

@@ -84,7 +84,8 @@ async fn an_operator_lists_shows_replays_and_discards() {
     assert_eq!(operator.post(&format!("{DEAD}/{}/replay", Uuid::now_v7()), &json!({})).await.status, 404);
 
     let discard = async |id: Uuid, body: Value| operator.post(&format!("{DEAD}/{id}/discard"), &body).await;
-    assert_answer!(discard(id, json!({"reason": "enough"})).await);
+    let running = discard(id, json!({"reason": "enough"})).await.expect(409);
+    assert!(running["error"].as_str().unwrap().contains(&new), "{running}");
     assert_eq!(discard(odd, json!({"reason": " "})).await.status, 422);
     assert_eq!(discard(odd, json!({})).await.status, 400);
     assert_eq!(discard(odd, json!({"reason": "nobody knows what it was"})).await.status, 204);

@@ -34,9 +34,12 @@ async fn plan(pool: &PgPool, filter: &Filter, after: Option<Cursor>) -> String {
             .fetch_one(&mut *conn)
             .await
             .unwrap();
-    let arguments = vec!["NULL"; usize::try_from(arguments).unwrap()].join(", ");
+    let arguments = match arguments {
+        0 => String::new(),
+        n => format!("({})", vec!["NULL"; usize::try_from(n).unwrap()].join(", ")),
+    };
     sqlx::raw_sql("SET plan_cache_mode = force_generic_plan").execute(&mut *conn).await.unwrap();
-    let explain = format!("EXPLAIN (FORMAT JSON) EXECUTE {prepared}({arguments})");
+    let explain = format!("EXPLAIN (FORMAT JSON) EXECUTE {prepared}{arguments}");
     let plan: Value = sqlx::raw_sql(AssertSqlSafe(explain))
         .fetch_one(&mut *conn)
         .await

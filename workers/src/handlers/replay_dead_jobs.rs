@@ -35,7 +35,7 @@ impl crate::runtime::Handler for Handler {
                 Slice::Over => return Ok(Value::Null),
                 Slice::Absent => return Err(JobError::cancel("the batch is forgotten")),
             };
-            if started.elapsed() + pause > ReplayDeadJobs::TIMEOUT - RESERVE {
+            if started.elapsed() + pause + RESERVE > ReplayDeadJobs::TIMEOUT {
                 return Err(JobError::snooze(pause));
             }
             if cx.cancel.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
