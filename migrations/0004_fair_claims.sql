@@ -189,7 +189,8 @@ COMMENT ON FUNCTION queue_streams(text, integer, job_stream, boolean) IS
 --
 -- p_streams are streams to claim from and the time in each from which to look, as an earlier claim left them. Without them all
 -- streams are walked. The walk costs more the more dead index entries stand before the work, which an old snapshot
--- keeps from being removed; its duration is in the answer, so that the caller can choose how often to pay for it.
+-- keeps from being removed; its duration is in the answer, so that the caller can choose how often to pay for it. Where there
+-- was nothing to claim, the answer is one row whose id is nil.
 --
 -- A function, because fairness takes a few dependent probes of one index and a round trip for each would cost more
 -- than the claim; and because SET keeps the plan on that index behind any pooler, whatever the statistics say of a
@@ -205,6 +206,7 @@ AS $$
 #variable_conflict use_column
 DECLARE
     c_max_streams constant integer := 1000;
+    c_nothing     constant uuid := '00000000-0000-0000-0000-000000000000';
     v_left      integer := p_limit;
     v_streams   job_stream[] := p_streams;
     v_hungry    job_stream[];
@@ -302,6 +304,10 @@ BEGIN
         v_streams := v_hungry || ARRAY(SELECT (x.priority, x.tenant, x.kind, x.concurrency_group, x.since)::job_stream
                                        FROM unnest(v_streams) x WHERE x.priority > v_priority);
     END LOOP;
+    IF v_left = p_limit THEN
+        RETURN QUERY SELECT c_nothing, c_nothing, '', '', 0::smallint, now(), 0, 0::smallint, 0::smallint, '', NULL::text,
+                            NULL::text, false, v_walked;
+    END IF;
 END $$;
 COMMENT ON FUNCTION queue_claim(uuid, text, integer, job_stream, job_stream[]) IS
     'Claims ready jobs of a queue for a worker, fairly and within limits. Fails with PQ001 when the worker holds no lease.';

@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use jobs::db::pool;
 use jobs::db::pooler::Relay;
 use jobs::schema;
+use sqlx::error::DatabaseError;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, PgConnection, PgPool};
 use std::fs::DirBuilder;
@@ -222,7 +223,7 @@ async fn reach(options: &PgConnectOptions) -> Result<PgConnection> {
 
 /// `protocol_violation`: how PgBouncer refuses a setting that it does not keep for each client.
 fn is_protocol_violation(error: &sqlx::Error) -> bool {
-    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "08P01")
+    error.as_database_error().and_then(DatabaseError::code).is_some_and(|code| code == "08P01")
 }
 
 /// Creates the data folder, for its owner's eyes only, unless it exists.

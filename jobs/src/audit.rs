@@ -155,6 +155,15 @@ pub struct Target {
     pub id: String,
 }
 
+/// Who does something, and from where.
+#[derive(Debug, Clone, Copy)]
+pub struct By<'a> {
+    /// Who.
+    pub actor: &'a Actor,
+    /// From where.
+    pub origin: &'a Origin,
+}
+
 /// Where a request came from; empty for what no request caused.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {

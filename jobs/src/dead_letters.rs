@@ -10,20 +10,11 @@ use serde_json::{Value, json};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::audit::{Action, Actor, ActorKind, AppendError, Entry, Origin, Target, append, append_many};
+use crate::audit::{Action, Actor, ActorKind, AppendError, By, Entry, Origin, Target, append, append_many};
 use crate::db::org;
 use crate::ids::{JobId, OrgId, ReplayBatchId};
 use crate::queue::dead::{self, Discard, Replay, Replayed};
 use crate::queue::replay_batch::{self, Cancelling, CreateError, NewBatch, ReplayBatch, Slice};
-
-/// Who does it, and from where.
-#[derive(Debug, Clone, Copy)]
-pub struct By<'a> {
-    /// Who.
-    pub actor: &'a Actor,
-    /// From where.
-    pub origin: &'a Origin,
-}
 
 /// Why a batch was not created, or its creation not written down.
 #[derive(Debug, thiserror::Error)]

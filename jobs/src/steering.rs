@@ -4,20 +4,11 @@
 use serde_json::json;
 use sqlx::{Connection as _, PgConnection};
 
-use crate::audit::{self, Action, Actor, AppendError, Entry, Origin, Target};
+use crate::audit::{self, Action, AppendError, By, Entry, Target};
 use crate::ids::{JobId, OrgId};
 use crate::queue::control::{self, Cancellation};
 use crate::queue::sight::{Sight, look};
 use crate::queue::{live, queues};
-
-/// Who steers, and from where.
-#[derive(Debug, Clone, Copy)]
-pub struct By<'a> {
-    /// Who.
-    pub actor: &'a Actor,
-    /// From where.
-    pub origin: &'a Origin,
-}
 
 /// Why nothing was changed.
 #[derive(Debug, thiserror::Error)]

@@ -5,9 +5,9 @@ use crate::boot::{Schema, Store};
 use crate::config::Database;
 use crate::output::{Json, print};
 use anyhow::Result;
-use jobs::audit::Origin;
+use jobs::audit::{By, Origin};
 use jobs::queue::{queues, workers};
-use jobs::steering::{self, By};
+use jobs::steering;
 use serde::Serialize;
 use std::process::ExitCode;
 

@@ -53,7 +53,9 @@ pub async fn take(conn: &mut PgConnection, bucket: &str, rate: Rate) -> sqlx::Re
     let full_in = Duration::from_secs_f64(row.full_in_s.min(window * 2.0));
     let refused_for = (!row.taken).then(|| Duration::from_secs_f64((row.full_in_s + each - window).max(0.001)));
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "floored, and between 0 and the burst")]
-    let remaining = (((window - row.full_in_s) / each + 1e-6).floor().max(0.0) as u32).min(rate.burst);
+    let left = (((window - row.full_in_s) / each + 1e-6).floor().max(0.0) as u32).min(rate.burst);
+    // A refusal that waited for others may have read the bucket as it was before them.
+    let remaining = if row.taken { left } else { 0 };
     Ok(Allowance { limit: rate.burst, remaining, full_in, refused_for })
 }
 

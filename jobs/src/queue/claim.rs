@@ -104,7 +104,7 @@ pub struct ClaimRequest<'a> {
 pub struct Claims {
     /// The jobs, in the order in which they should start.
     pub jobs: Vec<Claimed>,
-    /// How long the database walked to find where there is something to claim; zero when nothing was.
+    /// How long the database walked to find where there is something to claim.
     pub walked: Duration,
 }
 
@@ -177,7 +177,7 @@ pub async fn claim(conn: &mut PgConnection, request: ClaimRequest<'_>) -> Result
     })?;
     let received = Instant::now();
     let walked = rows.first().and_then(|row| u64::try_from(row.walked_us).ok()).map(Duration::from_micros);
-    let jobs = rows.into_iter().map(|row| Claimed {
+    let jobs = rows.into_iter().filter(|row| !row.id.is_nil()).map(|row| Claimed {
         claim: Claim { id: JobId::from(row.id), worker: request.worker, claim_no: row.claim_no },
         stream: Stream { priority: row.priority, tenant: row.tenant, kind: row.kind, group: row.group },
         run_at: row.run_at,

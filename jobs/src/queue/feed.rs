@@ -111,10 +111,9 @@ pub(super) async fn feed(lane: Arc<Lane>, pool: PgPool) {
                 continue;
             }
             rung = false;
-            let asked = Instant::now();
             match round(&lane, &mut seat, limit, look, unsure).await {
                 Ok(claims) => {
-                    known.learn(&look, &claims, asked.elapsed());
+                    known.learn(&look, &claims);
                     hungry = claims.jobs.len() >= limit;
                     unseen = hungry || (unseen && !everywhere);
                     unsure = false;

@@ -5,10 +5,8 @@
 //! looks only there and from there on, until a look everywhere is worth its price again: one may cost at most a tenth
 //! of the time. Where looks are cheap, which is nearly always, every look is one everywhere.
 
-use std::collections::HashMap;
-use std::time::Duration;
-
 use chrono::{DateTime, Utc};
+use std::collections::HashMap;
 use tokio::time::Instant;
 
 use super::claim::{Claims, Look, Stream};
@@ -52,11 +50,10 @@ impl Known {
         streams
     }
 
-    /// Learns from what a look brought, which took the database and the way there `took`.
-    pub(super) fn learn(&mut self, look: &Look<'_>, claims: &Claims, took: Duration) {
+    /// Learns from what a look brought.
+    pub(super) fn learn(&mut self, look: &Look<'_>, claims: &Claims) {
         if let Look::Everywhere { .. } = look {
-            let walked = if claims.jobs.is_empty() { took } else { claims.walked };
-            self.due = Instant::now() + walked * SPARE;
+            self.due = Instant::now() + claims.walked * SPARE;
         }
         let Some(last) = claims.jobs.last() else { return };
         self.after = last.stream.clone();

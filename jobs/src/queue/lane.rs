@@ -176,7 +176,9 @@ impl Lane {
         }
         {
             let mut buffer = self.lock_buffer();
-            jobs.into_iter().for_each(|job| buffer.push(job));
+            for job in jobs {
+                buffer.push(job);
+            }
         }
         // Stopping may have emptied the buffer just before.
         if self.is_stopping() {

@@ -117,7 +117,7 @@ pub enum FilterError {
     Database(#[from] sqlx::Error),
 }
 
-impl<'a> Filter<'a> {
+impl Filter<'_> {
     /// The filter, if it names a queue and a kind that there are; completed by the kind's queue.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! Batches of replays: each dead job once or not at all, whatever dies in the middle; at their pace; until somebody cancels.
 
-use jobs::audit::{Actor, ActorKind, Origin};
-use jobs::dead_letters::{self, BatchError, By};
+use jobs::audit::{Actor, ActorKind, By, Origin};
+use jobs::dead_letters::{self, BatchError};
 use jobs::domain::BatchState;
 use jobs::ids::ReplayBatchId;
 use jobs::kinds::Job as _;

@@ -1,6 +1,7 @@
 //! `POST /orgs/{id}/dead-jobs/{job_id}/replay`, and the answer that operators get, too.
 
-use jobs::dead_letters::{self, By};
+use jobs::audit::By;
+use jobs::dead_letters;
 use jobs::ids::JobId;
 use jobs::queue::dead::{self, Replay};
 use salvo::Writer as _;

@@ -136,8 +136,8 @@ impl Stage<'_> {
         loop {
             let names = self.ask(async |db| chaos::busiest_in(db, SLOW_QUEUE).await).await?;
             let pids = self.fleet.pids();
-            let busy = names.iter().filter_map(|name| name.rsplit_once(':')?.1.parse().ok());
-            if let Some(pid) = busy.filter(|pid: &i32| pids.contains(pid)).next() {
+            let mut busy = names.iter().filter_map(|name| name.rsplit_once(':')?.1.parse().ok());
+            if let Some(pid) = busy.find(|pid: &i32| pids.contains(pid)) {
                 return Ok(pid);
             }
             anyhow::ensure!(start.elapsed() < super::PATIENCE, "no worker runs a slow job");

@@ -1,6 +1,7 @@
 //! `POST /admin/dead-jobs/{job_id}/discard`
 
-use jobs::dead_letters::{self, By, LONGEST_REASON, is_reason};
+use jobs::audit::By;
+use jobs::dead_letters::{self, LONGEST_REASON, is_reason};
 use jobs::ids::JobId;
 use jobs::queue::dead::{Discard, Replay};
 use salvo::Writer as _;

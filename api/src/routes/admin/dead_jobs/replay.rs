@@ -1,6 +1,7 @@
 //! `POST /admin/dead-jobs/{job_id}/replay`
 
-use jobs::dead_letters::{self, By};
+use jobs::audit::By;
+use jobs::dead_letters;
 use jobs::ids::JobId;
 use salvo::Writer as _;
 use salvo::oapi::endpoint;

@@ -1,7 +1,8 @@
 //! `POST /admin/jobs/{job_id}/cancel`
 
+use jobs::audit::By;
 use jobs::ids::JobId;
-use jobs::steering::{self, By, Cancelled};
+use jobs::steering::{self, Cancelled};
 use salvo::Writer as _;
 use salvo::http::StatusCode;
 use salvo::oapi::{ToSchema, endpoint};

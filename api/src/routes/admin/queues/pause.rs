@@ -1,6 +1,7 @@
 //! `POST /admin/queues/{name}/pause` and `/resume`
 
-use jobs::steering::{self, By};
+use jobs::audit::By;
+use jobs::steering;
 use salvo::Writer as _;
 use salvo::oapi::extract::PathParam;
 use salvo::oapi::{ToSchema, endpoint};

@@ -1,6 +1,7 @@
 //! `POST /admin/dead-jobs/replays/{batch_id}/cancel`
 
-use jobs::dead_letters::{self, By};
+use jobs::audit::By;
+use jobs::dead_letters;
 use jobs::ids::ReplayBatchId;
 use jobs::queue::replay_batch::Cancelling;
 use salvo::Writer as _;

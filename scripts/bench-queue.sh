@@ -1,0 +1,19 @@
+#!/bin/sh
+# Measures the queue: scripts/bench-queue.sh PLUMBLINE. One JSON object a line; docs/benchmarks.md explains them.
+# Without DATABASE_URL on an embedded Postgres, in a folder under target.
+set -eu
+plumbline=$1
+export PLUMBLINE_DATA_DIR="${PLUMBLINE_DATA_DIR:-${CARGO_TARGET_DIR:-target}/bench/queue}"
+for run in 1 2 3; do
+    "$plumbline" bench enqueue
+    "$plumbline" bench burn
+    "$plumbline" bench latency
+done
+for processes in 2 4; do
+    "$plumbline" bench burn --processes "$processes"
+done
+for waiting in 0 100000 1000000; do
+    "$plumbline" bench claim --waiting "$waiting"
+done
+"$plumbline" bench fairness
+"$plumbline" bench limit
