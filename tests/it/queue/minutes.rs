@@ -14,7 +14,7 @@ const COUNTED: &str = "SELECT coalesce(sum(jobs), 0)::bigint FROM queue_minute";
 /// Every third job fails for good.
 fn runtime(pool: &PgPool, config: Config) -> Runtime {
     Runtime::builder(pool.clone(), Signals::none(), config).register(run(async |_, job: Note| {
-        if job.n % 3 == 0 { Err(JobError::fail("third", "no")) } else { Ok(Value::Null) }
+        if job.n.is_multiple_of(3) { Err(JobError::fail("third", "no")) } else { Ok(Value::Null) }
     }))
 }
 

@@ -44,6 +44,7 @@ fn verdict() -> impl Strategy<Value = Verdict> {
         1 => Just(Verdict::Snooze { delay: Duration::ZERO }),
         1 => Just(Verdict::HandBack),
         2 => Just(Verdict::Dead { reason: DeathReason::FailedForGood, failure }),
+        1 => Just(Verdict::Refused { failure: Failure::new("wrong", "the caller's fault") }),
         1 => Just(Verdict::Cancelled { reason: "pointless".to_owned() }),
     ]
 }
@@ -111,8 +112,7 @@ impl Model {
         let cancelled = matches!(job.at, At::Running { cancelled: true, .. });
         let ancestor = job.replay_of;
         match verdict {
-            Verdict::Done(_) => job.at = At::Gone,
-            Verdict::Cancelled { .. } => job.at = At::Gone,
+            Verdict::Done(_) | Verdict::Refused { .. } | Verdict::Cancelled { .. } => job.at = At::Gone,
             _ if cancelled => job.at = At::Gone,
             Verdict::Retry { .. } => job.at = At::Waiting,
             Verdict::Snooze { .. } | Verdict::HandBack => {
@@ -120,7 +120,6 @@ impl Model {
                 job.at = At::Waiting;
             }
             Verdict::Dead { .. } => job.at = At::Dead,
-            other => unreachable!("{other:?}"),
         }
         let supersedes = matches!(verdict, Verdict::Done(_)) || job.at == At::Dead;
         if let (Some(ancestor), true) = (ancestor, supersedes) {
@@ -178,24 +177,7 @@ async fn apply(pool: &PgPool, model: &mut Model, op: Op) {
             .unwrap();
             assert_eq!(exceeded, 0);
         }
-        Op::Settle { claim, verdict } => {
-            let Some(job) = (!model.claims.is_empty()).then(|| claim.get(&model.claims).clone()) else { return };
-            let id = job.claim.id.uuid();
-            let stands = matches!(model.jobs[&id].at, At::Running { claim, .. } if claim == job.claim);
-            // The budget decides before the queue is asked, as the verdict of a failure does.
-            let verdict = match verdict {
-                Verdict::Retry { failure, .. } if job.attempt >= job.max_attempts => {
-                    Verdict::Dead { reason: DeathReason::AttemptsExhausted, failure }
-                }
-                other => other,
-            };
-            let settlement = Settlement { claim: job.claim, has_trail: job.has_trail, verdict };
-            let settled = queue::settle(conn, std::slice::from_ref(&settlement)).await.unwrap();
-            assert_eq!((settled.applied, settled.stale), (usize::from(stands), usize::from(!stands)), "{settlement:?}");
-            if stands {
-                model.end(id, &settlement.verdict);
-            }
-        }
+        Op::Settle { claim, verdict } => settle(conn, model, claim, verdict).await,
         Op::Cancel { job } => {
             let ids: Vec<Uuid> = model.jobs.keys().copied().collect();
             let Some(id) = (!ids.is_empty()).then(|| *job.get(&ids)) else { return };
@@ -226,23 +208,46 @@ async fn apply(pool: &PgPool, model: &mut Model, op: Op) {
             limit::remove(conn, Note::KIND, per, tenant).await.unwrap();
         }
         Op::Lose { worker } => lose(pool, conn, model, worker).await,
-        Op::Replay { dead } => {
-            let ids: Vec<Uuid> = model.jobs.keys().copied().collect();
-            let Some(id) = (!ids.is_empty()).then(|| *dead.get(&ids)) else { return };
-            let Modelled { tenant, key, ref at, .. } = model.jobs[&id];
-            let replayed = dead::replay(conn, id.into()).await.unwrap();
-            if *at != At::Dead {
-                let lives = matches!(at, At::Waiting | At::Running { .. });
-                assert_eq!(replayed, if lives { Replay::Alive } else { Replay::NotDead });
-            } else if model.is_replayed(id) {
-                assert!(matches!(replayed, Replay::Running(_)), "{replayed:?}");
-            } else if key.is_some_and(|key| model.alive_with(tenant, key).is_some()) {
-                assert!(matches!(replayed, Replay::Superseded(_)), "{replayed:?}");
-            } else {
-                let Replay::Enqueued(new) = replayed else { panic!("{replayed:?}") };
-                model.add(new.id.uuid(), tenant, key, Some(id));
-            }
+        Op::Replay { dead } => replay(conn, model, dead).await,
+    }
+}
+
+/// A settlement, under a claim that stands or that does not any more.
+async fn settle(conn: &mut PgConnection, model: &mut Model, claim: Index, verdict: Verdict) {
+    let Some(job) = (!model.claims.is_empty()).then(|| claim.get(&model.claims).clone()) else { return };
+    let id = job.claim.id.uuid();
+    let stands = matches!(model.jobs[&id].at, At::Running { claim, .. } if claim == job.claim);
+    // The budget decides before the queue is asked, as the verdict of a failure does.
+    let verdict = match verdict {
+        Verdict::Retry { failure, .. } if job.attempt >= job.max_attempts => {
+            Verdict::Dead { reason: DeathReason::AttemptsExhausted, failure }
         }
+        other => other,
+    };
+    let settlement = Settlement { claim: job.claim, has_trail: job.has_trail, verdict };
+    let settled = queue::settle(conn, std::slice::from_ref(&settlement)).await.unwrap();
+    assert_eq!((settled.applied, settled.stale), (usize::from(stands), usize::from(!stands)), "{settlement:?}");
+    if stands {
+        model.end(id, &settlement.verdict);
+    }
+}
+
+/// A replay of any job that ever was.
+async fn replay(conn: &mut PgConnection, model: &mut Model, dead: Index) {
+    let ids: Vec<Uuid> = model.jobs.keys().copied().collect();
+    let Some(id) = (!ids.is_empty()).then(|| *dead.get(&ids)) else { return };
+    let Modelled { tenant, key, ref at, .. } = model.jobs[&id];
+    let replayed = dead::replay(conn, id.into()).await.unwrap();
+    if *at != At::Dead {
+        let lives = matches!(at, At::Waiting | At::Running { .. });
+        assert_eq!(replayed, if lives { Replay::Alive } else { Replay::NotDead });
+    } else if model.is_replayed(id) {
+        assert!(matches!(replayed, Replay::Running(_)), "{replayed:?}");
+    } else if key.is_some_and(|key| model.alive_with(tenant, key).is_some()) {
+        assert!(matches!(replayed, Replay::Superseded(_)), "{replayed:?}");
+    } else {
+        let Replay::Enqueued(new) = replayed else { panic!("{replayed:?}") };
+        model.add(new.id.uuid(), tenant, key, Some(id));
     }
 }
 
