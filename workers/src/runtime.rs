@@ -4,7 +4,7 @@
 //! their own (so that handlers use all cores, and a dropped worker takes them along), the panic catcher, and the
 //! dispatcher, which finds the handler and holds it to its timeout and to the stop.
 //!
-//! What else the process does is in [`background`](crate::background).
+//! What else the process does is in `background.rs`.
 //!
 //! A stop, by the soft token: nothing more is claimed, what has not started is handed back at once, what runs has its
 //! grace; then its token is cancelled; what still runs after that is dropped and handed back. No attempt is spent. The
