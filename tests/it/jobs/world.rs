@@ -157,10 +157,15 @@ impl World {
         eventually("a connection", async || self.pool.acquire().await.ok()).await
     }
 
-    /// Enqueues a job and keeps its outcome for [`World::outcome`].
+    /// Enqueues a job and keeps its outcome for [`World::outcome`]. One with the same unique key may have done its work and not
+    /// have been settled yet: that one ends first.
     pub async fn enqueue<J: Job>(&self, job: &J) -> JobId {
         let options = Options { outcome_ttl: Some(Duration::from_mins(10)), ..Options::default() };
-        queue::enqueue_with(&mut *self.conn().await, job, &options).await.expect("a job enqueued").id
+        eventually("the end of the same job before", async || {
+            let enqueued = queue::enqueue_with(&mut *self.conn().await, job, &options).await.expect("a job enqueued");
+            (!enqueued.existing).then_some(enqueued.id)
+        })
+        .await
     }
 
     /// Waits for a job's end.
