@@ -7,8 +7,13 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, PgPool};
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::Duration;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
+
+/// How long a test's end waits for its database to be gone; after that it goes by itself.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A migrated database of one's own.
 pub struct TestDb {
@@ -44,15 +49,20 @@ impl TestDb {
 impl Drop for TestDb {
     fn drop(&mut self) {
         let name = self.name.clone();
+        let (tell, told) = mpsc::channel();
         // The test's runtime may be on its way out, and drop is not async.
-        let drop_it = std::thread::spawn(move || {
+        std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(async {
                 let mut admin = connect("postgres").await;
                 execute(&mut admin, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await;
             });
+            // Nobody listens any more where it took long.
+            let _ = tell.send(());
         });
-        let dropped = drop_it.join().is_ok();
+        // Dropping waits for every session to take notice. One whose client is in the middle of signing in does not, and that client
+        // may be a task of the very runtime whose thread waits here: so not for long.
+        let dropped = told.recv_timeout(PATIENCE) != Err(RecvTimeoutError::Disconnected);
         assert!(dropped || std::thread::panicking(), "database {} was not dropped", self.name);
     }
 }
