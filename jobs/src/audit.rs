@@ -164,6 +164,14 @@ pub struct By<'a> {
     pub origin: &'a Origin,
 }
 
+impl<'a> By<'a> {
+    /// The row of an action of theirs, in the chain of `org` or of the platform.
+    #[must_use]
+    pub fn entry(self, org: Option<OrgId>, action: Action, target: Target, details: Value) -> Entry<'a> {
+        Entry { org, actor: self.actor, origin: self.origin, action, target, details }
+    }
+}
+
 /// Where a request came from; empty for what no request caused.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Value, json};
+use serde_json::json;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -37,11 +37,6 @@ pub fn is_reason(text: &str) -> bool {
 }
 
 impl<'a> By<'a> {
-    fn entry(self, org: Option<OrgId>, action: Action, target: (&'static str, String), details: Value) -> Entry<'a> {
-        let (kind, id) = target;
-        Entry { org, actor: self.actor, origin: self.origin, action, target: Target { kind, id }, details }
-    }
-
     fn of_batch(self, action: Action, batch: &ReplayBatch) -> Entry<'a> {
         let progress = json!({
             "filter": batch.filter,
@@ -50,7 +45,7 @@ impl<'a> By<'a> {
             "replayed": batch.replayed,
             "skipped": batch.skipped(),
         });
-        self.entry(None, action, ("replay_batch", batch.id.to_string()), progress)
+        self.entry(None, action, Target { kind: "replay_batch", id: batch.id.to_string() }, progress)
     }
 }
 
@@ -82,7 +77,7 @@ pub async fn discard(conn: &mut PgConnection, by: By<'_>, id: JobId, why: &str) 
             "error_class": gone.error_class,
             "died_at": gone.died_at,
         });
-        let target = ("dead_job", gone.id.to_string());
+        let target = Target { kind: "dead_job", id: gone.id.to_string() };
         append(conn, &by.entry(chain(&chains, gone.tenant), Action::DeadJobDiscarded, target, details)).await?;
     }
     Ok(discard)
@@ -152,7 +147,7 @@ async fn write_down(
         .iter()
         .map(|job| {
             let details = json!({"kind": job.kind, "replay_job_id": job.id, "batch_id": batch.map(|batch| batch.id)});
-            let target = ("dead_job", job.dead_id.to_string());
+            let target = Target { kind: "dead_job", id: job.dead_id.to_string() };
             by.entry(chain(&chains, job.tenant), Action::DeadJobReplayed, target, details)
         })
         .collect();

@@ -33,6 +33,9 @@ macro_rules! vocabulary {
             /// Every word, in the order of the contract.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
+            /// The same as the API and the database write them.
+            pub const WORDS: &'static [&'static str] = &[$($word),+];
+
             /// The word as the API and the database write it.
             #[must_use]
             pub const fn as_str(self) -> &'static str {

@@ -4,7 +4,7 @@
 use serde_json::json;
 use sqlx::{Connection as _, PgConnection};
 
-use crate::audit::{self, Action, AppendError, By, Entry, Target};
+use crate::audit::{self, Action, AppendError, By, Target};
 use crate::ids::{JobId, OrgId};
 use crate::queue::control::{self, Cancellation};
 use crate::queue::sight::{Sight, look};
@@ -29,42 +29,41 @@ pub enum SteeringError {
     Database(#[from] sqlx::Error),
 }
 
-/// Claims nothing more from a queue until it is resumed; what runs, runs on. Says whether that is a change; only a change
-/// is audited, with the note.
-///
-/// # Errors
-/// See [`SteeringError`].
-pub async fn pause(
-    conn: &mut PgConnection,
-    queue: &str,
-    by: By<'_>,
-    note: Option<&str>,
-) -> Result<bool, SteeringError> {
-    known(conn, queue).await?;
-    let mut tx = conn.begin().await?;
-    let changed = control::pause(&mut tx, queue, &by.actor.display).await?;
-    if changed {
-        audit::append(&mut tx, &entry(by, Action::QueuePaused, queue, note)).await?;
-    }
-    tx.commit().await?;
-    Ok(changed)
+/// How a queue shall stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stand {
+    /// Nothing more is claimed from it; what runs, runs on.
+    Paused,
+    /// It is served.
+    Running,
 }
 
-/// Lets a paused queue run again. Says whether that is a change; only a change is audited, with the note.
+/// What shall become of a queue.
+#[derive(Debug, Clone, Copy)]
+pub struct Steering<'a> {
+    /// Which.
+    pub queue: &'a str,
+    /// How it shall stand.
+    pub stand: Stand,
+    /// Why, for the audit log.
+    pub note: Option<&'a str>,
+}
+
+/// Pauses or resumes a queue. Says whether that is a change; only a change is audited.
 ///
 /// # Errors
 /// See [`SteeringError`].
-pub async fn resume(
-    conn: &mut PgConnection,
-    queue: &str,
-    by: By<'_>,
-    note: Option<&str>,
-) -> Result<bool, SteeringError> {
+pub async fn steer(conn: &mut PgConnection, by: By<'_>, steering: &Steering<'_>) -> Result<bool, SteeringError> {
+    let Steering { queue, stand, note } = *steering;
     known(conn, queue).await?;
     let mut tx = conn.begin().await?;
-    let changed = control::resume(&mut tx, queue).await?;
+    let (changed, action) = match stand {
+        Stand::Paused => (control::pause(&mut tx, queue, &by.actor.display).await?, Action::QueuePaused),
+        Stand::Running => (control::resume(&mut tx, queue).await?, Action::QueueResumed),
+    };
     if changed {
-        audit::append(&mut tx, &entry(by, Action::QueueResumed, queue, note)).await?;
+        let target = Target { kind: "queue", id: queue.to_owned() };
+        audit::append(&mut tx, &by.entry(None, action, target, json!({"note": note}))).await?;
     }
     tx.commit().await?;
     Ok(changed)
@@ -76,17 +75,6 @@ async fn known(conn: &mut PgConnection, queue: &str) -> Result<(), SteeringError
         return Ok(());
     }
     Err(SteeringError::UnknownQueue { name: queue.to_owned(), known: names.into_iter().collect() })
-}
-
-fn entry<'a>(by: By<'a>, action: Action, queue: &str, note: Option<&str>) -> Entry<'a> {
-    Entry {
-        org: None,
-        actor: by.actor,
-        origin: by.origin,
-        action,
-        target: Target { kind: "queue", id: queue.to_owned() },
-        details: json!({"note": note}),
-    }
 }
 
 /// What a cancellation came to.
@@ -121,14 +109,9 @@ pub async fn cancel(conn: &mut PgConnection, id: JobId, by: By<'_>) -> Result<Ca
     };
     // It was asked for before: no change.
     if done == Cancelled::Now || job.cancel_requested_at.is_none() {
-        let entry = Entry {
-            org: job.org_id.map(OrgId::from),
-            actor: by.actor,
-            origin: by.origin,
-            action,
-            target: Target { kind: "job", id: id.to_string() },
-            details: json!({"kind": job.kind, "queue": job.queue}),
-        };
+        let target = Target { kind: "job", id: id.to_string() };
+        let details = json!({"kind": job.kind, "queue": job.queue});
+        let entry = by.entry(job.org_id.map(OrgId::from), action, target, details);
         audit::append(&mut tx, &entry).await?;
     }
     tx.commit().await?;

@@ -5,7 +5,7 @@ use crate::boot::{Schema, Store};
 use crate::config::Database;
 use crate::output::{Json, print};
 use anyhow::{Result, bail};
-use jobs::audit::{self, Action, Entry, Origin, Target};
+use jobs::audit::{self, Action, By, Origin, Target};
 use jobs::queue::limit::{self, Limit, Per};
 use serde::Serialize;
 use serde_json::json;
@@ -173,15 +173,9 @@ async fn remove(conn: &mut PgConnection, which: &Which) -> Result<()> {
 }
 
 async fn record(conn: &mut PgConnection, action: Action, limit: &Limit, details: serde_json::Value) -> Result<()> {
+    let actor = by_command_line();
+    let by = By { actor: &actor, origin: &Origin::default() };
     let id = format!("{}/{}/{}", limit.per.as_str(), limit.kind, limit.tenant);
-    let entry = Entry {
-        org: None,
-        actor: &by_command_line(),
-        origin: &Origin::default(),
-        action,
-        target: Target { kind: "concurrency_limit", id },
-        details,
-    };
-    audit::append(conn, &entry).await?;
+    audit::append(conn, &by.entry(None, action, Target { kind: "concurrency_limit", id }, details)).await?;
     Ok(())
 }

@@ -7,7 +7,7 @@ use crate::output::{Json, print};
 use anyhow::Result;
 use jobs::audit::{By, Origin};
 use jobs::queue::{queues, workers};
-use jobs::steering;
+use jobs::steering::{self, Stand, Steering};
 use serde::Serialize;
 use std::process::ExitCode;
 
@@ -145,25 +145,13 @@ pub async fn run(args: Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// How a queue shall stand.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Stand {
-    Paused,
-    Running,
-}
-
 async fn steer_to(stand: Stand, steer: &Steer) -> Result<()> {
     let actor = by_command_line();
     let by = By { actor: &actor, origin: &Origin::default() };
-    let (queue, note) = (steer.queue.as_str(), steer.note.as_deref());
-    let changed = Store::with(&steer.database, Schema::Own, async |conn| {
-        Ok(match stand {
-            Stand::Paused => steering::pause(conn, queue, by, note).await?,
-            Stand::Running => steering::resume(conn, queue, by, note).await?,
-        })
-    })
-    .await?;
-    let steered = Steered { name: queue.to_owned(), paused: stand == Stand::Paused, changed };
+    let steering = Steering { queue: &steer.queue, stand, note: steer.note.as_deref() };
+    let changed =
+        Store::with(&steer.database, Schema::Own, async |conn| Ok(steering::steer(conn, by, &steering).await?)).await?;
+    let steered = Steered { name: steer.queue.clone(), paused: stand == Stand::Paused, changed };
     print(&mut std::io::stdout(), &[steered], &["name", "paused", "changed"], steer.json)?;
     Ok(())
 }

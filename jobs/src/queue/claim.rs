@@ -195,8 +195,8 @@ pub async fn claim(conn: &mut PgConnection, request: ClaimRequest<'_>) -> Result
 
 /// Whether the claim still stands, and makes it stand until the caller's transaction ends.
 ///
-/// A handler that writes an effect which must not happen twice asks this first, in the same transaction: rescue, and so
-/// the next attempt, waits for that transaction.
+/// A handler that writes an effect which must not happen twice asks this first, in the same transaction: a rescue leaves the job
+/// alone until that transaction ends, and so does the next attempt.
 ///
 /// # Errors
 /// When the database refuses.
@@ -220,13 +220,15 @@ pub(super) struct Held {
     pub max_attempts: i16,
 }
 
-/// What a worker holds, of one queue or of all.
+/// What a worker holds of some queues, locked until the transaction ends, but for what its handlers' transactions lock
+/// ([`hold`]).
 ///
-/// There is no index on the holder, since every claim would have to write it. This walks the queue's part of the
+/// There is no index on the holder, since every claim would have to write it. This walks the queues' part of the
 /// index; it is asked only after a worker was lost or a claim's answer was.
 pub(super) async fn held_by(conn: &mut PgConnection, worker: Uuid, queues: &[String]) -> sqlx::Result<Vec<Held>> {
     let rows = sqlx::query!(
-        "SELECT id, claim_no, attempt, max_attempts FROM job WHERE queue = ANY($2) AND claimed_by = $1",
+        "SELECT id, claim_no, attempt, max_attempts FROM job WHERE queue = ANY($2) AND claimed_by = $1
+            FOR UPDATE SKIP LOCKED",
         worker,
         queues,
     )

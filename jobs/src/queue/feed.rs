@@ -96,12 +96,12 @@ pub(super) async fn feed(lane: Arc<Lane>, pool: PgPool) {
         let room = target.saturating_sub(held);
         // While there is something to start, claims wait until they are worth a statement; but not for what came in just now, which
         // may be another tenant's: of that a little is taken beyond the target, and the buffer lets tenants take turns.
-        let (limit, due) = if rung && held < 2 * target {
+        let (limit, worth_it) = if rung && held < 2 * target {
             (room.max(RUNG_CLAIM), true)
         } else {
             (room, room > 0 && (buffered == 0 || room * 4 >= target))
         };
-        if hungry && due {
+        if hungry && worth_it {
             let everywhere = known.due() <= Instant::now();
             let streams = if everywhere { Vec::new() } else { known.streams() };
             let after = known.after().clone();
@@ -238,5 +238,6 @@ async fn write(seat: &mut Seat<'_>, batch: &[Settlement]) -> sqlx::Result<()> {
 
 /// Bounds a statement, for a connection may die without a word.
 async fn within<T>(limit: Duration, attempt: impl Future<Output = sqlx::Result<T>>) -> sqlx::Result<T> {
-    timeout(limit, attempt).await.unwrap_or_else(|_| Err(sqlx::Error::PoolTimedOut))
+    let unanswered = |_| Err(sqlx::Error::Protocol(format!("no answer within {limit:?}")));
+    timeout(limit, attempt).await.unwrap_or_else(unanswered)
 }

@@ -3,16 +3,21 @@
 //! While some transaction holds an old snapshot, Postgres keeps the index entries of every job that ended since, and a look at
 //! everything walks over all of them. So a feeder remembers the streams it was given work from, and up to which time, and
 //! looks only there and from there on, until a look everywhere is worth its price again: one may cost at most a tenth
-//! of the time. Where looks are cheap, which is nearly always, every look is one everywhere.
+//! of the time. Where looks are cheap, which is nearly always, every look is one everywhere. The price is that of the cheapest of
+//! the last few looks: one that only waited for a processor says nothing.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use std::collections::HashMap;
 use tokio::time::Instant;
 
 use super::claim::{Claims, Look, Stream};
 
 /// How many times its own duration passes between two looks everywhere.
 const SPARE: u32 = 10;
+/// Looks whose prices are remembered.
+const LOOKS: usize = 4;
 /// Streams remembered; with more, the memory begins anew.
 const MAX_STREAMS: usize = 500;
 
@@ -22,13 +27,20 @@ pub(super) struct Known {
     streams: HashMap<Stream, DateTime<Utc>>,
     /// The stream served last.
     after: Stream,
+    /// What the last looks everywhere cost.
+    prices: VecDeque<Duration>,
     /// Not before this may be looked everywhere again.
     due: Instant,
 }
 
 impl Known {
     pub(super) fn new() -> Self {
-        Self { streams: HashMap::new(), after: Stream::default(), due: Instant::now() }
+        Self {
+            streams: HashMap::new(),
+            after: Stream::default(),
+            prices: VecDeque::with_capacity(LOOKS),
+            due: Instant::now(),
+        }
     }
 
     /// When it may be looked everywhere again.
@@ -53,7 +65,9 @@ impl Known {
     /// Learns from what a look brought.
     pub(super) fn learn(&mut self, look: &Look<'_>, claims: &Claims) {
         if let Look::Everywhere { .. } = look {
-            self.due = Instant::now() + claims.walked * SPARE;
+            self.prices.truncate(LOOKS - 1);
+            self.prices.push_front(claims.walked);
+            self.due = Instant::now() + self.prices.iter().min().copied().unwrap_or_default() * SPARE;
         }
         let Some(last) = claims.jobs.last() else { return };
         self.after = last.stream.clone();

@@ -9,13 +9,11 @@
 use std::time::Duration;
 
 use sqlx::{Connection as _, PgConnection};
-use uuid::Uuid;
 
-use super::claim::{Claim, Held};
+use super::claim::held_by;
 use super::settle::{Settlement, settle};
 use super::verdict::{Failure, Verdict};
 use crate::domain::DeathReason;
-use crate::ids::JobId;
 
 /// Lost workers handled in one transaction.
 const WORKERS_AT_ONCE: i64 = 1;
@@ -58,7 +56,7 @@ pub async fn rescue(conn: &mut PgConnection, lease: Duration) -> sqlx::Result<Re
         }
         for worker in lost {
             let mut batch = Vec::new();
-            for held in take(&mut tx, worker.id, &worker.queues).await? {
+            for held in held_by(&mut tx, worker.id, &worker.queues).await? {
                 let failure = Failure::new(
                     "worker_lost",
                     format!("worker {} ({}) fell silent during attempt {}", worker.name, worker.id, held.attempt),
@@ -89,27 +87,6 @@ pub async fn rescue(conn: &mut PgConnection, lease: Duration) -> sqlx::Result<Re
         }
         tx.commit().await?;
     }
-}
-
-/// What a lost worker holds, but for what its transactions still lock. There is no index on the holder, see
-/// [`held_by`](super::claim::held_by).
-async fn take(conn: &mut PgConnection, worker: Uuid, queues: &[String]) -> sqlx::Result<Vec<Held>> {
-    let rows = sqlx::query!(
-        "SELECT id, claim_no, attempt, max_attempts FROM job WHERE queue = ANY($2) AND claimed_by = $1
-            FOR UPDATE SKIP LOCKED",
-        worker,
-        queues,
-    )
-    .fetch_all(conn)
-    .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| Held {
-            claim: Claim { id: JobId::from(row.id), worker, claim_no: row.claim_no },
-            attempt: row.attempt,
-            max_attempts: row.max_attempts,
-        })
-        .collect())
 }
 
 /// Deletes outcomes that nobody will ask for any more; says how many.

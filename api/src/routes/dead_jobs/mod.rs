@@ -173,7 +173,7 @@ pub(in crate::routes) const NARROW: [Parameter; 6] = [
     Parameter {
         name: "reason",
         description: "Only jobs that died for this reason.",
-        words: &["attempts_exhausted", "failed_for_good", "worker_lost", "undecodable_payload", "unknown_kind"],
+        words: DeathReason::WORDS,
         required: false,
     },
     Parameter {

@@ -41,7 +41,7 @@ impl Filter for Narrow {
         Parameter {
             name: "provider",
             description: "Only resources of this cloud.",
-            words: &["aws", "azure", "gcp"],
+            words: Provider::WORDS,
             required: false,
         },
     ];

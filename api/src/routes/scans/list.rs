@@ -38,13 +38,13 @@ impl Filter for Narrow {
         Parameter {
             name: "scan_type",
             description: "Only scans that this started.",
-            words: &["manual", "scheduled", "webhook", "operator"],
+            words: ScanType::WORDS,
             required: false,
         },
         Parameter {
             name: "provider",
             description: "Only scans of this cloud.",
-            words: &["aws", "azure", "gcp"],
+            words: Provider::WORDS,
             required: false,
         },
     ];

@@ -1,7 +1,7 @@
 //! `POST /admin/queues/{name}/pause` and `/resume`
 
 use jobs::audit::By;
-use jobs::steering;
+use jobs::steering::{self, Stand, Steering};
 use salvo::Writer as _;
 use salvo::oapi::extract::PathParam;
 use salvo::oapi::{ToSchema, endpoint};
@@ -61,11 +61,7 @@ pub(super) async fn pause_queue(
     name: PathParam<String>,
     body: OptionalBody<Steer>,
 ) -> Result<Json<Steered>, Problem> {
-    let (actor, origin) = (operator.actor(), operator.origin());
-    let mut conn = operator.app.pool().acquire().await?;
-    let by = By { actor: &actor, origin: &origin };
-    let changed = steering::pause(&mut conn, &name, by, body.0.note()?).await?;
-    Ok(Json(Steered { name: name.into_inner(), paused: true, changed }))
+    steer(&operator, name.into_inner(), &body.0, Stand::Paused).await
 }
 
 /// Resume a paused queue
@@ -81,9 +77,13 @@ pub(super) async fn resume_queue(
     name: PathParam<String>,
     body: OptionalBody<Steer>,
 ) -> Result<Json<Steered>, Problem> {
+    steer(&operator, name.into_inner(), &body.0, Stand::Running).await
+}
+
+async fn steer(operator: &Operator, name: String, body: &Steer, stand: Stand) -> Result<Json<Steered>, Problem> {
+    let steering = Steering { queue: &name, stand, note: body.note()? };
     let (actor, origin) = (operator.actor(), operator.origin());
     let mut conn = operator.app.pool().acquire().await?;
-    let by = By { actor: &actor, origin: &origin };
-    let changed = steering::resume(&mut conn, &name, by, body.0.note()?).await?;
-    Ok(Json(Steered { name: name.into_inner(), paused: false, changed }))
+    let changed = steering::steer(&mut conn, By { actor: &actor, origin: &origin }, &steering).await?;
+    Ok(Json(Steered { name, paused: stand == Stand::Paused, changed }))
 }
