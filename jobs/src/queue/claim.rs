@@ -132,6 +132,8 @@ struct Columns {
 /// Claims ready jobs: by priority, within a priority an equal share for each tenant, within a tenant an equal share for each
 /// kind and concurrency group, of these the oldest first; never more than the limits on running jobs allow.
 ///
+/// In a transaction of its own: one that takes nothing is not waited for on the disk.
+///
 /// # Errors
 /// See [`ClaimError`].
 pub async fn claim(conn: &mut PgConnection, request: ClaimRequest<'_>) -> Result<Claims, ClaimError> {

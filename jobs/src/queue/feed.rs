@@ -26,29 +26,26 @@ const WRITE_LIMIT: Duration = Duration::from_secs(30);
 const KEEP_SEAT: Duration = Duration::from_secs(1);
 /// The least that is asked for when something came in.
 const RUNG_CLAIM: usize = 16;
-/// The rate at which jobs finish is measured over at least this time.
-const RATE_WINDOW: Duration = Duration::from_millis(2);
 
-/// How many jobs to claim ahead, by the rate at which they finish.
+/// How many jobs to claim ahead: as many as finish in [`AHEAD`], by an average that forgets at that pace. Jobs that end together, as
+/// those do that began together, do not make it jump.
 struct Ahead {
     since: Instant,
-    finished: usize,
-    jobs: usize,
+    /// In millionths of a job.
+    average: u128,
 }
 
 impl Ahead {
+    fn new() -> Self {
+        Self { since: Instant::now(), average: 0 }
+    }
+
     fn update(&mut self, lane: &Lane) -> usize {
-        self.finished += lane.take_settled();
-        let window = self.since.elapsed();
-        if window >= RATE_WINDOW {
-            let windows = (AHEAD.as_micros() / window.as_micros().max(1)).max(1);
-            let share = (window.as_micros() / AHEAD.as_micros()).max(1);
-            let due = self.finished.saturating_mul(usize::try_from(windows).unwrap_or(usize::MAX));
-            self.jobs = (due / usize::try_from(share).unwrap_or(usize::MAX)).min(lane.config.max_ahead);
-            self.since = Instant::now();
-            self.finished = 0;
-        }
-        self.jobs
+        let (ahead, passed) = (AHEAD.as_micros(), self.since.elapsed().as_micros());
+        self.since = Instant::now();
+        let finished = u128::try_from(lane.take_settled()).unwrap_or_default();
+        self.average = self.average * ahead / (ahead + passed) + finished * 1_000_000;
+        usize::try_from(self.average / 1_000_000).unwrap_or(usize::MAX).min(lane.config.max_ahead)
     }
 }
 
@@ -79,7 +76,7 @@ impl<'a> Seat<'a> {
 /// Keeps the lane filled until it stops.
 pub(super) async fn feed(lane: Arc<Lane>, pool: PgPool) {
     let mut pauses = Pauses::default();
-    let mut ahead = Ahead { since: Instant::now(), finished: 0, jobs: 0 };
+    let mut ahead = Ahead::new();
     let mut known = Known::new();
     let mut seat = Seat::new(&pool);
     // Whether there may be more to claim than was claimed last.

@@ -4,9 +4,10 @@
 //! everything walks over all of them. So a feeder remembers the streams it was given work from, and up to which time, and
 //! looks only there and from there on, until a look everywhere is worth its price again: one may cost at most a tenth
 //! of the time. Where looks are cheap, which is nearly always, every look is one everywhere. The price is that of the cheapest of
-//! the last few looks: one that only waited for a processor says nothing.
+//! the last few looks: one that waited for a processor, or whose plans were made first,
+//! says nothing.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -28,19 +29,14 @@ pub(super) struct Known {
     /// The stream served last.
     after: Stream,
     /// What the last looks everywhere cost.
-    prices: VecDeque<Duration>,
+    prices: [Duration; LOOKS],
     /// Not before this may be looked everywhere again.
     due: Instant,
 }
 
 impl Known {
     pub(super) fn new() -> Self {
-        Self {
-            streams: HashMap::new(),
-            after: Stream::default(),
-            prices: VecDeque::with_capacity(LOOKS),
-            due: Instant::now(),
-        }
+        Self { streams: HashMap::new(), after: Stream::default(), prices: [Duration::ZERO; LOOKS], due: Instant::now() }
     }
 
     /// When it may be looked everywhere again.
@@ -65,8 +61,8 @@ impl Known {
     /// Learns from what a look brought.
     pub(super) fn learn(&mut self, look: &Look<'_>, claims: &Claims) {
         if let Look::Everywhere { .. } = look {
-            self.prices.truncate(LOOKS - 1);
-            self.prices.push_front(claims.walked);
+            self.prices.rotate_right(1);
+            self.prices[0] = claims.walked;
             self.due = Instant::now() + self.prices.iter().min().copied().unwrap_or_default() * SPARE;
         }
         let Some(last) = claims.jobs.last() else { return };
@@ -81,5 +77,22 @@ impl Known {
         }
         // A look everywhere may find work before what was known: then it goes on from there.
         self.streams.extend(newest.into_iter().map(|(stream, since)| (stream.clone(), since)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn one_slow_look_does_not_blind_it_and_slow_looks_do() {
+        let mut known = Known::new();
+        let (after, slow) = (Stream::default(), Claims { walked: Duration::from_secs(1), ..Claims::default() });
+        for _ in 0..LOOKS - 1 {
+            known.learn(&Look::Everywhere { after: &after }, &slow);
+            assert!(known.due() <= Instant::now());
+        }
+        known.learn(&Look::Everywhere { after: &after }, &slow);
+        assert!(known.due() > Instant::now() + Duration::from_secs(9));
     }
 }

@@ -9,7 +9,7 @@ use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
 use super::claim::Claim;
-use super::signals::{JOBS_CHANNEL, OUTCOMES_CHANNEL};
+use super::signals::{JOBS_CHANNEL, OUTCOMES_CHANNEL, ROOM_CHANNEL};
 use super::verdict::{Failure, Verdict};
 
 /// How one job ended.
@@ -221,7 +221,7 @@ async fn free(conn: &mut PgConnection, trail: &Trail) -> sqlx::Result<()> {
         "WITH freed AS MATERIALIZED (SELECT concurrency_free($1))
          SELECT pg_notify($2, queue) AS told FROM freed, (SELECT DISTINCT unnest($3::text[]) AS queue) q",
         &trail.slots,
-        JOBS_CHANNEL,
+        ROOM_CHANNEL,
         &trail.queues,
     )
     .fetch_all(conn)

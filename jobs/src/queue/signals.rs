@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use sqlx::postgres::{PgListener, PgPoolOptions};
 use tokio::sync::{Notify, broadcast};
@@ -15,15 +16,20 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::ids::JobId;
-use crate::retry::Pauses;
+use crate::retry::{Pauses, jittered};
 
 /// Told at commit that a queue has work; the payload is its name.
 pub(super) const JOBS_CHANNEL: &str = "plumbline_jobs";
+/// Told at commit that there is room in limits that a queue's jobs may have waited for; the payload is its name.
+pub(super) const ROOM_CHANNEL: &str = "plumbline_room";
 /// Told at commit that an awaited job ended; the payload is its id.
 pub(super) const OUTCOMES_CHANNEL: &str = "plumbline_outcomes";
 /// Told at commit that a running job shall be cancelled; the payload is its id.
 pub(super) const CANCEL_CHANNEL: &str = "plumbline_cancel";
 
+/// How long others leave room to the process that made it, which knows first and looks at once. If all looked at once, each would
+/// wait for the counter's lock, all but one of them for nothing, and what ends meanwhile would wait behind them.
+const HEAD_START: Duration = Duration::from_millis(10);
 /// Cancellations that a slow subscriber may lag behind; what it misses, its poll finds.
 const CANCEL_BACKLOG: usize = 1_024;
 
@@ -34,9 +40,17 @@ pub struct Signals(Arc<Hub>);
 #[derive(Debug)]
 struct Hub {
     live: AtomicBool,
-    queues: Mutex<HashMap<String, Arc<Notify>>>,
+    queues: Mutex<HashMap<String, Queue>>,
     outcomes: Mutex<HashMap<Uuid, Weak<Notify>>>,
     cancellations: broadcast::Sender<JobId>,
+}
+
+/// What a queue's feeder waits for.
+#[derive(Debug, Clone, Default)]
+struct Queue {
+    bell: Arc<Notify>,
+    /// Whether it will ring soon, for room that another process made.
+    soon: Arc<AtomicBool>,
 }
 
 impl Signals {
@@ -93,7 +107,7 @@ impl Signals {
     /// What rings when `queue` gets work.
     pub(super) fn queue(&self, queue: &str) -> Arc<Notify> {
         let mut queues = self.0.queues.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(queues.entry(queue.to_owned()).or_default())
+        Arc::clone(&queues.entry(queue.to_owned()).or_default().bell)
     }
 
     /// What rings when the job ends, as long as somebody holds it.
@@ -120,8 +134,20 @@ impl Hub {
         match channel {
             JOBS_CHANNEL => {
                 let queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
-                if let Some(bell) = queues.get(payload) {
-                    bell.notify_one();
+                if let Some(queue) = queues.get(payload) {
+                    queue.bell.notify_one();
+                }
+            }
+            ROOM_CHANNEL => {
+                let queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+                if let Some(queue) =
+                    queues.get(payload).filter(|queue| !queue.soon.swap(true, Ordering::SeqCst)).cloned()
+                {
+                    tokio::spawn(async move {
+                        tokio::time::sleep(jittered(HEAD_START)).await;
+                        queue.soon.store(false, Ordering::SeqCst);
+                        queue.bell.notify_one();
+                    });
                 }
             }
             OUTCOMES_CHANNEL => {
@@ -142,8 +168,8 @@ impl Hub {
     }
 
     fn wake_all(&self) {
-        for bell in self.queues.lock().unwrap_or_else(PoisonError::into_inner).values() {
-            bell.notify_one();
+        for queue in self.queues.lock().unwrap_or_else(PoisonError::into_inner).values() {
+            queue.bell.notify_one();
         }
         for bell in self.outcomes.lock().unwrap_or_else(PoisonError::into_inner).values() {
             if let Some(bell) = bell.upgrade() {
@@ -157,7 +183,7 @@ impl Hub {
 async fn relay(url: &str, hub: &Weak<Hub>, pauses: &mut Pauses) -> sqlx::Result<()> {
     let pool = PgPoolOptions::new().max_connections(1).connect(url).await?;
     let mut listener = PgListener::connect_with(&pool).await?;
-    listener.listen_all([JOBS_CHANNEL, OUTCOMES_CHANNEL, CANCEL_CHANNEL]).await?;
+    listener.listen_all([JOBS_CHANNEL, ROOM_CHANNEL, OUTCOMES_CHANNEL, CANCEL_CHANNEL]).await?;
     pauses.reset();
     match hub.upgrade() {
         // Whatever came before the connection stood.

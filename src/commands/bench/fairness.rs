@@ -19,7 +19,7 @@ pub struct Args {
     /// The other tenant's jobs.
     #[arg(long, default_value_t = 50_000)]
     backlog: usize,
-    /// How long each of them takes, in milliseconds.
+    /// How long each of them takes on average, in milliseconds: from half to one and a half of it.
     #[arg(long, default_value_t = 20)]
     backlog_takes_ms: u64,
     /// Tenants with a job a second.

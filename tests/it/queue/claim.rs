@@ -58,6 +58,21 @@ async fn without_a_lease_nothing_is_claimed() {
 }
 
 #[tokio::test]
+async fn only_a_claim_that_takes_something_waits_for_the_disk() {
+    let db = TestDb::new().await;
+    let worker = worker(&db.pool).await;
+    for waits in ["off", "on"] {
+        let mut tx = db.pool.begin().await.unwrap();
+        sqlx::query("SET LOCAL synchronous_commit = on").execute(&mut *tx).await.unwrap();
+        queue::claim(&mut tx, request(worker, 1, &Stream::default())).await.unwrap();
+        let waited: String = sqlx::query_scalar("SHOW synchronous_commit").fetch_one(&mut *tx).await.unwrap();
+        assert_eq!(waited, waits);
+        tx.rollback().await.unwrap();
+        enqueue(&db.pool, &note(1)).await;
+    }
+}
+
+#[tokio::test]
 async fn a_paused_queue_and_the_future_give_nothing() {
     let db = TestDb::new().await;
     let worker = worker(&db.pool).await;
