@@ -83,6 +83,8 @@ pub(super) async fn feed(lane: Arc<Lane>, pool: PgPool) {
     let mut hungry = true;
     // Whether something came in since the last look, which should not wait for what was claimed before.
     let mut rung = false;
+    // Whether something came in after the last look everywhere, perhaps of a tenant that is not known.
+    let mut owed = false;
     // Whether there may be something where the last look did not go.
     let mut unseen = true;
     // Whether a claim's answer was lost, so that we may hold what we do not know of.
@@ -93,13 +95,14 @@ pub(super) async fn feed(lane: Arc<Lane>, pool: PgPool) {
         let room = target.saturating_sub(held);
         // While there is something to start, claims wait until they are worth a statement; but not for what came in just now, which
         // may be another tenant's: of that a little is taken beyond the target, and the buffer lets tenants take turns.
-        let (limit, worth_it) = if rung && held < 2 * target {
+        let everywhere = known.due() <= Instant::now();
+        let more = held < 2 * target;
+        let (limit, worth_it) = if (rung || (owed && everywhere)) && more {
             (room.max(RUNG_CLAIM), true)
         } else {
             (room, room > 0 && (buffered == 0 || room * 4 >= target))
         };
         if hungry && worth_it {
-            let everywhere = known.due() <= Instant::now();
             let streams = if everywhere { Vec::new() } else { known.streams() };
             let after = known.after().clone();
             let look = if everywhere { Look::Everywhere { after: &after } } else { Look::Known(&streams) };
@@ -107,7 +110,7 @@ pub(super) async fn feed(lane: Arc<Lane>, pool: PgPool) {
                 hungry = false;
                 continue;
             }
-            rung = false;
+            (rung, owed) = (false, (rung || owed) && !everywhere);
             match round(&lane, &mut seat, limit, look, unsure).await {
                 Ok(claims) => {
                     known.learn(&look, &claims);
@@ -136,7 +139,7 @@ pub(super) async fn feed(lane: Arc<Lane>, pool: PgPool) {
             () = lane.stopping.cancelled() => {}
             () = lane.bell.notified() => (hungry, unseen, rung) = (true, true, true),
             () = lane.room.notified() => {}
-            () = tokio::time::sleep_until(known.due()), if unseen && !hungry => hungry = true,
+            () = tokio::time::sleep_until(known.due()), if (unseen && !hungry) || (owed && more) => hungry = true,
             () = tokio::time::sleep(jittered(lane.config.poll_every)) => {
                 (hungry, unseen) = (true, true);
                 seat.leave();
