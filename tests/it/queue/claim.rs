@@ -91,6 +91,40 @@ async fn a_paused_queue_and_the_future_give_nothing() {
     assert_eq!(claimed.iter().map(|job| job.claim.id).collect::<Vec<_>>(), [due]);
 }
 
+/// A queue with few jobs is read in another way than one with many.
+#[tokio::test]
+async fn few_jobs_are_found_in_the_order_of_many() {
+    let db = TestDb::new().await;
+    let mut tx = db.pool.begin().await.unwrap();
+    for jobs in (0..=17).cycle().take(180) {
+        sqlx::query("DELETE FROM job").execute(&mut *tx).await.unwrap();
+        sqlx::query(
+            "INSERT INTO job (id, tenant, priority, max_attempts, kind, queue, payload, concurrency_group, run_at)
+             SELECT gen_random_uuid(), lpad(floor(random() * 4)::text, 32, '0')::uuid, 50 + floor(random() * 2), 3,
+                    'k' || floor(random() * 2), $1, '{}', (ARRAY['', 'a', 'b'])[ceil(random() * 3)],
+                    now() + floor(random() * 4 - 3) * interval '1 second'
+               FROM generate_series(1, $2)",
+        )
+        .bind(Note::QUEUE)
+        .bind(jobs)
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+        let (few, many, after): (Option<String>, String, String) = sqlx::query_as(
+            "SELECT few_streams($1, size, after)::text, queue_streams($1, size, after, false)::text, after::text
+               FROM (SELECT 1 + floor(random() * 20)::integer AS size,
+                            (0, lpad(floor(random() * 4)::text, 32, '0'), kind, CASE kind WHEN '' THEN '' ELSE 'a' END,
+                             NULL)::job_stream AS after
+                       FROM (SELECT (ARRAY['', 'k0', 'k1'])[ceil(random() * 3)] AS kind OFFSET 0) k OFFSET 0) a",
+        )
+        .bind(Note::QUEUE)
+        .fetch_one(&mut *tx)
+        .await
+        .unwrap();
+        assert_eq!(few, Some(many).filter(|_| jobs <= 16), "after {after}");
+    }
+}
+
 #[tokio::test]
 async fn a_backlog_of_one_tenant_leaves_the_others_their_share() {
     let db = TestDb::new().await;
