@@ -6,14 +6,13 @@ plumbline=$1
 export PLUMBLINE_DATA_DIR="${PLUMBLINE_DATA_DIR:-${CARGO_TARGET_DIR:-target}/bench/queue}"
 for run in 1 2 3; do
     "$plumbline" bench enqueue
-    "$plumbline" bench burn
     "$plumbline" bench latency
-done
-for processes in 2 4; do
-    "$plumbline" bench burn --processes "$processes"
+    for processes in 1 2 4; do
+        "$plumbline" bench burn --processes "$processes"
+    done
+    "$plumbline" bench fairness
+    "$plumbline" bench limit
 done
 for waiting in 0 100000 1000000; do
     "$plumbline" bench claim --waiting "$waiting"
 done
-"$plumbline" bench fairness
-"$plumbline" bench limit

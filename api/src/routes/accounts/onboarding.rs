@@ -34,7 +34,7 @@ pub(super) struct Which(Provider);
 
 impl Filter for Which {
     const PARAMETERS: &'static [Parameter] =
-        &[Parameter { name: "provider", description: "The cloud.", words: Provider::WORDS, required: true }];
+        &[Parameter { name: "provider", description: "The cloud.", words: &["aws", "azure", "gcp"], required: true }];
 
     fn parse(query: Query<'_>) -> Result<Self, Problem> {
         query

@@ -41,7 +41,7 @@ impl Filter for Narrow {
         Parameter {
             name: "provider",
             description: "Only resources of this cloud.",
-            words: Provider::WORDS,
+            words: &["aws", "azure", "gcp"],
             required: false,
         },
     ];

@@ -44,7 +44,7 @@ impl Filter for Narrow {
         Parameter {
             name: "provider",
             description: "Only scans of this cloud.",
-            words: Provider::WORDS,
+            words: &["aws", "azure", "gcp"],
             required: false,
         },
     ];

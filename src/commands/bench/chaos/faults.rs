@@ -110,7 +110,9 @@ impl Stage<'_> {
         let pid = self.busy_worker().await?;
         let leases = self.ask(async |db| chaos::leases_of(db, pid).await).await?;
         let since = Utc::now();
-        let well = self.fleet.stop(pid).await?;
+        let Some(well) = self.fleet.stop(pid).await? else {
+            return self.fleet.add(self.scratch);
+        };
         let slowest = (Utc::now() - since).to_std().unwrap_or_default();
         let spent = self.ask(async |db| chaos::spent_by(db, &leases, since, &NOT_BY_STOPS).await).await?;
         self.findings.slowest_stop = self.findings.slowest_stop.max(slowest);

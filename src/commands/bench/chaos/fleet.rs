@@ -114,18 +114,18 @@ impl Fleet {
         self.add(scratch)
     }
 
-    /// Tells one to stop and waits for it; whether it did so well. A poison job may be faster.
-    pub async fn stop(&mut self, pid: i32) -> Result<bool> {
-        let Some(mut member) = self.take(pid) else { return Ok(true) };
+    /// Tells one to stop and waits for it; whether it did so well. A poison job may be faster: then there was no stop.
+    pub async fn stop(&mut self, pid: i32) -> Result<Option<bool>> {
+        let Some(mut member) = self.take(pid) else { return Ok(None) };
         signal(pid, Signal::TERM);
         let Ok(status) = tokio::time::timeout(STOP_PATIENCE, member.child.wait()).await else {
-            return Ok(false);
+            return Ok(Some(false));
         };
         let status = status.context("cannot wait for a worker")?;
         if status.signal() == Some(Signal::ABORT.as_raw()) {
             self.aborted += 1;
-            return Ok(true);
+            return Ok(None);
         }
-        Ok(status.success())
+        Ok(Some(status.success()))
     }
 }

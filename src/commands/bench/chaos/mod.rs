@@ -215,7 +215,7 @@ impl Stage<'_> {
             self.pause(LOOK * 5).await?;
         }
         for pid in self.fleet.pids() {
-            self.findings.unclean_stops += u64::from(!self.fleet.stop(pid).await?);
+            self.findings.unclean_stops += u64::from(self.fleet.stop(pid).await? == Some(false));
         }
         Ok(())
     }
