@@ -2,8 +2,8 @@
 --
 -- One that takes nothing does not wait for the disk. It locks the worker's row and the counters of limits, and a row lock is
 -- written to the log: a worker woken for a job that another one has got, or for a limit that is full again, waited for that as long as
--- for a job, with the counters locked, and the next job waited behind it. Only locks are in such a transaction, and nobody needs them
--- after a crash. (For that a claim must be a transaction of its own.)
+-- for a job, with the counters locked, and the next job waited behind it. Only locks are in such a transaction, and perhaps counters that
+-- begin at zero: nobody misses them after a crash. (For that a claim must be a transaction of its own.)
 --
 -- A queue with little in it, as one that keeps up has, is read in one statement instead of ten probes.
 --

@@ -3,9 +3,8 @@
 //! While some transaction holds an old snapshot, Postgres keeps the index entries of every job that ended since, and a look at
 //! everything walks over all of them. So a feeder remembers the streams it was given work from, and up to which time, and
 //! looks only there and from there on, until a look everywhere is worth its price again: one may cost at most a tenth
-//! of the time. Where looks are cheap, which is nearly always, every look is one everywhere. The price is that of the cheapest of
-//! the last few looks: one that waited for a processor, or whose plans were made first,
-//! says nothing.
+//! of the time. Where looks are cheap, which is nearly always, every look is one everywhere. The price is that of the cheapest
+//! of the last few looks: one that waited for a processor, or whose plans were made first, says nothing.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -17,7 +16,7 @@ use super::claim::{Claims, Look, Stream};
 
 /// How many times its own duration passes between two looks everywhere.
 const SPARE: u32 = 10;
-/// Looks whose prices are remembered.
+/// Looks whose prices are remembered; the first ones, until there are so many, are free.
 const LOOKS: usize = 4;
 /// Streams remembered; with more, the memory begins anew.
 const MAX_STREAMS: usize = 500;

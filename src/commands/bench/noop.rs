@@ -88,8 +88,8 @@ impl Starts {
 #[derive(Debug)]
 pub struct Count {
     pub starts: Arc<Starts>,
-    /// How long a job takes on average whose number is not below the starts' size: from half to one and a half of it, by its number, so that
-    /// what began together does not end together.
+    /// How long a job takes on average whose number is not below the starts' size: from half to one and a half of it, by its
+    /// number, so that what began together does not end together.
     pub others_take: Duration,
 }
 
