@@ -140,6 +140,26 @@ actions! {
     QueuePaused = "queue.paused",
     /// A queue was resumed.
     QueueResumed = "queue.resumed",
+    /// A webhook endpoint was created.
+    WebhookEndpointCreated = "webhook_endpoint.created",
+    /// A webhook endpoint was changed, paused or resumed.
+    WebhookEndpointUpdated = "webhook_endpoint.updated",
+    /// A webhook endpoint was deleted.
+    WebhookEndpointDeleted = "webhook_endpoint.deleted",
+    /// A webhook endpoint got a new secret.
+    WebhookSecretRotated = "webhook_endpoint.secret_rotated",
+    /// A webhook endpoint failed for too long, or said that it is gone.
+    WebhookEndpointDisabled = "webhook_endpoint.disabled",
+    /// A test event was sent to a webhook endpoint.
+    WebhookEndpointTested = "webhook_endpoint.tested",
+    /// A webhook delivery is sent again, alone or by a replay of many.
+    WebhookDeliveryReplayed = "webhook_delivery.replayed",
+    /// Somebody asked to send many of an endpoint's events again.
+    WebhookReplayCreated = "webhook_replay.created",
+    /// A replay of many is through.
+    WebhookReplayFinished = "webhook_replay.finished",
+    /// A replay of many was cancelled.
+    WebhookReplayCancelled = "webhook_replay.cancelled",
     /// A waiting job was cancelled.
     JobCancelled = "job.cancelled",
     /// A running job was told to stop.

@@ -235,6 +235,45 @@ vocabulary!(
     }
 );
 
+vocabulary!(
+    /// How a webhook delivery stands.
+    DeliveryStatus, "status", {
+        /// Not tried yet.
+        Pending = "pending",
+        /// A worker is at it.
+        InFlight = "in_flight",
+        /// The receiver took it.
+        Delivered = "delivered",
+        /// The last attempt failed and the next one is planned; or it was cancelled.
+        Failed = "failed",
+        /// Given up: its job is a dead letter.
+        Dlq = "dlq",
+    }
+);
+vocabulary!(
+    /// Why an attempt at a webhook delivery is made.
+    Trigger, "trigger", {
+        /// The event happened.
+        Event = "event",
+        /// The attempt before failed.
+        Retry = "retry",
+        /// Somebody asked to send it again.
+        Replay = "replay",
+        /// Somebody tries the endpoint.
+        Test = "test",
+    }
+);
+
+vocabulary!(
+    /// What a replay of many webhook deliveries is about.
+    ReplayWhich, "which", {
+        /// Deliveries that failed or were given up.
+        Failed = "failed",
+        /// Every event that the endpoint asks for, those never sent to it included.
+        All = "all",
+    }
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -122,6 +122,15 @@ id!(
     ReplayBatchId
 );
 
+id!(
+    /// An event for an endpoint.
+    DeliveryId
+);
+id!(
+    /// A replay of many of an endpoint's events.
+    WebhookReplayId
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;

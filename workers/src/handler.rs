@@ -80,6 +80,7 @@ pub(crate) struct Registered {
     pub timeout: Duration,
     pub backoff: Backoff,
     pub dead_retention: Duration,
+    pub parallel: usize,
     run: Box<dyn Fn(JobContext, String) -> Answer + Send + Sync>,
 }
 
@@ -91,6 +92,7 @@ impl Registered {
             timeout: H::Job::TIMEOUT,
             backoff: H::Job::BACKOFF,
             dead_retention: H::Job::DEAD_RETENTION,
+            parallel: H::Job::PARALLEL,
             run: Box::new(move |cx, payload| {
                 let handler = Arc::clone(&handler);
                 Box::pin(async move {

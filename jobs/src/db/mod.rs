@@ -26,5 +26,8 @@ pub mod scan_run;
 pub mod state_snapshot;
 pub mod state_source;
 pub mod user;
+pub mod webhook_delivery;
+pub mod webhook_endpoint;
+pub mod webhook_replay;
 
 pub use page::{Listed, Page};

@@ -7,9 +7,11 @@
 //! One file a kind: `jobs/src/kinds/X.rs`, `workers/src/handlers/X.rs`, `tests/it/jobs/X.rs`.
 
 pub mod compute_drift;
+pub mod deliver_webhook;
 pub mod enrich_resource;
 pub mod refresh_state_source;
 pub mod replay_dead_jobs;
+pub mod replay_webhooks;
 pub mod scan;
 pub mod validate_account;
 
@@ -75,6 +77,10 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// How long one attempt may take; past it the handler is dropped and the attempt has failed with class `timeout`.
     const TIMEOUT: Duration;
 
+    /// How many of them run in the place of one other job: more than one for those that hardly do anything but wait for somebody
+    /// else's answer. A queue takes the most of its kinds.
+    const PARALLEL: usize = 1;
+
     /// How long to wait after a failed attempt.
     const BACKOFF: Backoff = Backoff::STANDARD;
 
@@ -132,9 +138,11 @@ impl Known {
 /// Every kind of this version, for processes that show jobs and never run one.
 pub const KNOWN: &[Known] = &[
     Known::of::<compute_drift::ComputeDrift>(),
+    Known::of::<deliver_webhook::DeliverWebhook>(),
     Known::of::<enrich_resource::EnrichResource>(),
     Known::of::<refresh_state_source::RefreshStateSource>(),
     Known::of::<replay_dead_jobs::ReplayDeadJobs>(),
+    Known::of::<replay_webhooks::ReplayWebhooks>(),
     Known::of::<scan::Scan>(),
     Known::of::<validate_account::ValidateAccount>(),
 ];

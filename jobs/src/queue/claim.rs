@@ -106,6 +106,8 @@ pub struct Claims {
     pub jobs: Vec<Claimed>,
     /// How long the database walked to find where there is something to claim.
     pub walked: Duration,
+    /// When the next group may go on that its pace holds up; `None` where none is held up.
+    pub next_in: Option<Duration>,
 }
 
 /// Why nothing could be claimed.
@@ -154,7 +156,7 @@ pub async fn claim(conn: &mut PgConnection, request: ClaimRequest<'_>) -> Result
     let rows = sqlx::query!(
         r#"SELECT id AS "id!", tenant AS "tenant!", kind AS "kind!", concurrency_group AS "group!", priority AS "priority!",
                   run_at AS "run_at!", claim_no AS "claim_no!", attempt AS "attempt!", max_attempts AS "max_attempts!",
-                  payload AS "payload!", request_id, trace_parent, has_trail AS "has_trail!", walked_us AS "walked_us!",
+                  payload AS "payload!", request_id, trace_parent, has_trail AS "has_trail!", walked_us AS "walked_us!", next_in_us,
                   date_part('epoch', now() - run_at) AS "ready_for_s!"
              FROM queue_claim($1, $2, $3, ROW (0, $4, $5, $6, NULL)::job_stream,
                     (SELECT array_agg(ROW (s.*)::job_stream)
@@ -178,6 +180,7 @@ pub async fn claim(conn: &mut PgConnection, request: ClaimRequest<'_>) -> Result
         _ => ClaimError::Database(error),
     })?;
     let received = Instant::now();
+    let next_in_us = rows.last().and_then(|row| row.next_in_us).and_then(|us| u64::try_from(us).ok());
     let walked = rows.first().and_then(|row| u64::try_from(row.walked_us).ok()).map(Duration::from_micros);
     let jobs = rows.into_iter().filter(|row| !row.id.is_nil()).map(|row| Claimed {
         claim: Claim { id: JobId::from(row.id), worker: request.worker, claim_no: row.claim_no },
@@ -192,7 +195,11 @@ pub async fn claim(conn: &mut PgConnection, request: ClaimRequest<'_>) -> Result
         ready_for: Duration::try_from_secs_f64(row.ready_for_s).unwrap_or_default(),
         received,
     });
-    Ok(Claims { jobs: jobs.collect(), walked: walked.unwrap_or_default() })
+    Ok(Claims {
+        jobs: jobs.collect(),
+        walked: walked.unwrap_or_default(),
+        next_in: next_in_us.map(Duration::from_micros),
+    })
 }
 
 /// Whether the claim still stands, and makes it stand until the caller's transaction ends.

@@ -128,9 +128,21 @@ pub async fn enqueue_with<J: Job>(
 /// # Errors
 /// See [`EnqueueError`]; nothing is enqueued then, once the caller rolls back.
 pub async fn enqueue_many<J: Job>(conn: &mut PgConnection, jobs: &[J]) -> Result<Vec<Enqueued>, EnqueueError> {
+    enqueue_many_at(conn, jobs, J::PRIORITY).await
+}
+
+/// As [`enqueue_many`], at another priority than their kind's.
+///
+/// # Errors
+/// See [`EnqueueError`]; nothing is enqueued then, once the caller rolls back.
+pub async fn enqueue_many_at<J: Job>(
+    conn: &mut PgConnection,
+    jobs: &[J],
+    priority: i16,
+) -> Result<Vec<Enqueued>, EnqueueError> {
     let mut enqueued = Vec::with_capacity(jobs.len());
     for batch in jobs.chunks(BATCH) {
-        enqueued.extend(enqueue_batch(conn, batch).await?);
+        enqueued.extend(enqueue_batch(conn, batch, priority).await?);
     }
     if enqueued.iter().any(|job| !job.existing) {
         sqlx::query!("SELECT pg_notify($1, $2)", JOBS_CHANNEL, J::QUEUE).execute(conn).await?;
@@ -138,7 +150,11 @@ pub async fn enqueue_many<J: Job>(conn: &mut PgConnection, jobs: &[J]) -> Result
     Ok(enqueued)
 }
 
-async fn enqueue_batch<J: Job>(conn: &mut PgConnection, jobs: &[J]) -> Result<Vec<Enqueued>, EnqueueError> {
+async fn enqueue_batch<J: Job>(
+    conn: &mut PgConnection,
+    jobs: &[J],
+    priority: i16,
+) -> Result<Vec<Enqueued>, EnqueueError> {
     let ids: Vec<Uuid> = jobs.iter().map(|_| Uuid::now_v7()).collect();
     let tenants: Vec<Uuid> = jobs.iter().map(|job| job.tenant().unwrap_or_default()).collect();
     let payloads = jobs.iter().map(payload).collect::<Result<Vec<String>, _>>()?;
@@ -155,7 +171,7 @@ async fn enqueue_batch<J: Job>(conn: &mut PgConnection, jobs: &[J]) -> Result<Ve
              ON CONFLICT (kind, tenant, unique_key) WHERE unique_key IS NOT NULL DO NOTHING
              RETURNING id, unique_key)
            SELECT id FROM new WHERE unique_key IS NOT NULL"#,
-        J::PRIORITY,
+        priority,
         J::MAX_ATTEMPTS,
         ttl_seconds(J::OUTCOME_TTL),
         J::KIND,

@@ -24,6 +24,8 @@ const SETTLE_BATCH: usize = 1_000;
 const WRITE_LIMIT: Duration = Duration::from_secs(30);
 /// How long the settler keeps its connection while nothing ends.
 const KEEP_SEAT: Duration = Duration::from_secs(1);
+/// Groups that their pace holds up are not looked after more often.
+const LEAST_PACE: Duration = Duration::from_millis(5);
 /// The least that is asked for when something came in.
 const RUNG_CLAIM: usize = 16;
 
@@ -87,6 +89,8 @@ pub(super) async fn feed(lane: Arc<Lane>, pool: PgPool) {
     let mut owed = false;
     // Whether there may be something where the last look did not go.
     let mut unseen = true;
+    // When a group may go on that its pace holds up.
+    let mut paced: Option<Instant> = None;
     // Whether a claim's answer was lost, so that we may hold what we do not know of.
     let mut unsure = false;
     while !lane.is_stopping() {
@@ -114,6 +118,7 @@ pub(super) async fn feed(lane: Arc<Lane>, pool: PgPool) {
             match round(&lane, &mut seat, limit, look, unsure).await {
                 Ok(claims) => {
                     known.learn(&look, &claims);
+                    paced = claims.next_in.map(|wait| Instant::now() + wait.max(LEAST_PACE));
                     hungry = claims.jobs.len() >= limit;
                     unseen = hungry || (unseen && !everywhere);
                     unsure = false;
@@ -139,6 +144,7 @@ pub(super) async fn feed(lane: Arc<Lane>, pool: PgPool) {
             () = lane.stopping.cancelled() => {}
             () = lane.bell.notified() => (hungry, unseen, rung) = (true, true, true),
             () = lane.room.notified() => {}
+            () = until(paced), if paced.is_some() && more => (hungry, unseen, paced) = (true, true, None),
             () = tokio::time::sleep_until(known.due()), if (unseen && !hungry) || (owed && more) => hungry = true,
             () = tokio::time::sleep(jittered(lane.config.poll_every)) => {
                 (hungry, unseen) = (true, true);
@@ -147,6 +153,12 @@ pub(super) async fn feed(lane: Arc<Lane>, pool: PgPool) {
         }
     }
     lane.hand_back_buffered();
+}
+
+async fn until(time: Option<Instant>) {
+    if let Some(time) = time {
+        tokio::time::sleep_until(time).await;
+    }
 }
 
 /// One claim, with what must precede it: finding out what we hold unknowingly, renewing a lost lease.

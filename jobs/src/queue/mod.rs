@@ -12,11 +12,13 @@
 //! - stops well and outlives the database: [`Lane`]
 //! - cancellable and pausable: [`control`]
 //! - observable without cost: [`census`], [`minutes`], [`queues`], [`live`]
+//! - limited, by kind and by group: [`limit`], [`group_limit`]
 //! - dead letters: [`dead`], and many at once: [`replay_batch`]
 //!
 //! What is absent on purpose: no session state (no advisory locks, no `SET` outside functions), so that a pooler may
 //! stand between; no index on anything that a claim touches; no row left behind by a job that succeeded.
 
+mod again;
 mod backend;
 mod buffer;
 pub mod census;
@@ -30,6 +32,7 @@ mod feed;
 mod known;
 mod lane;
 mod lease;
+pub mod group_limit;
 pub mod limit;
 pub mod live;
 pub mod minutes;
@@ -44,10 +47,11 @@ mod wait;
 pub mod workers;
 
 pub use crate::domain::DeathReason;
+pub use again::{Again, run_again};
 pub use backend::{Judge, LaneLoops, QueueBackend, SettleLayer, SettleService, Shared};
 pub use claim::{Claim, ClaimError, ClaimRequest, Claimed, Claims, Look, Stream, claim, hold};
 pub use config::Config;
-pub use enqueue::{EnqueueError, Enqueued, Options, enqueue, enqueue_many, enqueue_with};
+pub use enqueue::{EnqueueError, Enqueued, Options, enqueue, enqueue_many, enqueue_many_at, enqueue_with};
 pub use error::JobError;
 pub use lane::Lane;
 pub use lease::{Beat, Lease};
