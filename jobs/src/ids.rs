@@ -5,6 +5,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -12,7 +13,7 @@ macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(
-            Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, sqlx::Type,
+            Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, sqlx::Type,
         )]
         #[serde(transparent)]
         #[sqlx(transparent)]
@@ -120,6 +121,18 @@ id!(
 id!(
     /// A batch of replays of dead jobs.
     ReplayBatchId
+);
+id!(
+    /// An address of a subscriber, to which events are delivered.
+    WebhookEndpointId
+);
+id!(
+    /// When scans begin by themselves.
+    ScheduleId
+);
+id!(
+    /// Evidence for an auditor.
+    CompliancePackId
 );
 
 id!(

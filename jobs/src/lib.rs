@@ -20,3 +20,4 @@ pub mod retry;
 pub mod scans;
 pub mod schema;
 pub mod steering;
+pub mod webhooks;

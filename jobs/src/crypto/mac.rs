@@ -15,7 +15,7 @@ pub(super) fn keyed(key: &[u8]) -> Hmac<Sha256> {
 }
 
 /// The code of these parts, one after the other.
-pub(super) fn of(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+pub(crate) fn of(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     let mut mac = keyed(key);
     for part in parts {
         mac.update(part);

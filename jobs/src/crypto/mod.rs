@@ -3,7 +3,7 @@
 
 pub mod api_key;
 mod envelope;
-mod mac;
+pub(crate) mod mac;
 pub mod scram;
 
 pub use envelope::{Aad, Keyring, KeyringError, OpenError};
