@@ -3,25 +3,21 @@
 use serde_json::Value;
 use sqlx::PgConnection;
 
-use crate::ids::{EventId, OrgId};
+use crate::events::NewEvent;
+use crate::ids::{CloudAccountId, EventId, OrgId};
 
 /// Records an event in the caller's transaction.
 ///
 /// # Errors
 /// The database's; its check refuses data of 20 kB or more.
-pub async fn insert(
-    conn: &mut PgConnection,
-    id: EventId,
-    org_id: OrgId,
-    event_type: &str,
-    data: &Value,
-) -> sqlx::Result<()> {
+pub async fn insert(conn: &mut PgConnection, id: EventId, new: &NewEvent<'_>) -> sqlx::Result<()> {
     sqlx::query!(
-        "INSERT INTO event (id, org_id, event_type, data) VALUES ($1, $2, $3, $4)",
+        "INSERT INTO event (id, org_id, event_type, cloud_account_id, data) VALUES ($1, $2, $3, $4, $5)",
         id.uuid(),
-        org_id.uuid(),
-        event_type,
-        data,
+        new.org_id.uuid(),
+        new.event_type.as_str(),
+        new.cloud_account_id.map(CloudAccountId::uuid),
+        new.data,
     )
     .execute(conn)
     .await?;

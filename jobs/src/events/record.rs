@@ -11,20 +11,51 @@ use crate::db::api_key::ApiKey;
 use crate::db::drift_snapshot::Counts;
 use crate::db::event;
 use crate::db::scan_run::ScanRun;
-use crate::ids::{DriftSnapshotId, EventId, OrgId, WebhookEndpointId};
+use crate::db::webhook_endpoint::About;
+use crate::ids::{CloudAccountId, DriftSnapshotId, EventId, OrgId, WebhookEndpointId};
+use crate::webhooks::fan_out::{Recorded, fan_out};
+use crate::webhooks::subscription;
 
-/// Records an event in the caller's transaction.
+/// An event to record.
+#[derive(Debug, Clone, Copy)]
+pub struct NewEvent<'a> {
+    /// Where it happened.
+    pub org_id: OrgId,
+    /// What happened.
+    pub event_type: EventType,
+    /// The account that it is about, if it is about one.
+    pub cloud_account_id: Option<CloudAccountId>,
+    /// What is told of it.
+    pub data: &'a Value,
+}
+
+/// Who is told of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tell {
+    /// Every endpoint that asked for it.
+    Subscribers,
+    /// The same but for this one, which it is about.
+    SubscribersBut(WebhookEndpointId),
+    /// Nobody; the caller does.
+    Nobody,
+}
+
+/// Records an event in the caller's transaction, and sends it to whoever shall be told. It is kept for replays also where nobody
+/// is.
 ///
 /// # Errors
 /// The database's.
-pub async fn record(
-    conn: &mut PgConnection,
-    org_id: OrgId,
-    event_type: EventType,
-    data: &Value,
-) -> sqlx::Result<EventId> {
+pub async fn record(conn: &mut PgConnection, new: NewEvent<'_>, tell: Tell) -> sqlx::Result<EventId> {
     let id = EventId::new();
-    event::insert(conn, id, org_id, event_type.as_str(), data).await?;
+    event::insert(conn, id, &new).await?;
+    let except = match tell {
+        Tell::Nobody => return Ok(id),
+        Tell::Subscribers => None,
+        Tell::SubscribersBut(endpoint) => Some(endpoint),
+    };
+    let patterns = subscription::matching(new.event_type);
+    let about = About { patterns: &patterns, cloud_account_id: new.cloud_account_id, except };
+    fan_out(conn, Recorded { org_id: new.org_id, id, event_type: new.event_type.as_str() }, about).await?;
     Ok(id)
 }
 
@@ -38,7 +69,9 @@ fn json(data: &impl Serialize) -> sqlx::Result<Value> {
 /// # Errors
 /// The database's.
 pub async fn record_scan_end(conn: &mut PgConnection, event_type: EventType, run: &ScanRun) -> sqlx::Result<EventId> {
-    record(conn, run.org_id, event_type, &json(&data::Scan::of(run))?).await
+    let data = &json(&data::Scan::of(run))?;
+    let new = NewEvent { org_id: run.org_id, event_type, cloud_account_id: Some(run.cloud_account_id), data };
+    record(conn, new, Tell::Subscribers).await
 }
 
 /// The drift that an event tells of.
@@ -59,7 +92,9 @@ pub struct Drift<'a> {
 /// # Errors
 /// The database's.
 pub async fn record_drift(conn: &mut PgConnection, event_type: EventType, drift: Drift<'_>) -> sqlx::Result<EventId> {
-    record(conn, drift.run.org_id, event_type, &json(&data::DriftFound::of(&drift))?).await
+    let (run, data) = (drift.run, &json(&data::DriftFound::of(&drift))?);
+    let new = NewEvent { org_id: run.org_id, event_type, cloud_account_id: Some(run.cloud_account_id), data };
+    record(conn, new, Tell::Subscribers).await
 }
 
 /// A change of an API key that an event tells of.
@@ -82,7 +117,9 @@ pub async fn record_api_key(
     event_type: EventType,
     change: KeyChange<'_>,
 ) -> sqlx::Result<EventId> {
-    record(conn, change.org_id, event_type, &json(&data::Key::of(&change))?).await
+    let data = &json(&data::Key::of(&change))?;
+    let new = NewEvent { org_id: change.org_id, event_type, cloud_account_id: None, data };
+    record(conn, new, Tell::Subscribers).await
 }
 
 /// An endpoint that was switched off.
@@ -100,16 +137,18 @@ pub struct Disabled<'a> {
     pub failed_deliveries: u64,
 }
 
-/// Records that an endpoint was switched off by us.
+/// Records that an endpoint was switched off by us, and tells the others.
 ///
 /// # Errors
 /// The database's.
 pub async fn record_webhook_disabled(conn: &mut PgConnection, disabled: Disabled<'_>) -> sqlx::Result<EventId> {
-    let data = json(&data::WebhookDisabled::of(&disabled))?;
-    record(conn, disabled.org_id, EventType::WebhookDisabled, &data).await
+    let data = &json(&data::WebhookDisabled::of(&disabled))?;
+    let event_type = EventType::WebhookDisabled;
+    let new = NewEvent { org_id: disabled.org_id, event_type, cloud_account_id: None, data };
+    record(conn, new, Tell::SubscribersBut(disabled.endpoint_id)).await
 }
 
-/// Records that somebody asked for a test of an endpoint.
+/// Records that somebody asked for a test of an endpoint, which is for that one alone: the caller sends it.
 ///
 /// # Errors
 /// The database's.
@@ -118,5 +157,7 @@ pub async fn record_test_ping(
     org_id: OrgId,
     endpoint_id: WebhookEndpointId,
 ) -> sqlx::Result<EventId> {
-    record(conn, org_id, EventType::TestPing, &json(&data::TestPing::of(endpoint_id))?).await
+    let data = &json(&data::TestPing::of(endpoint_id))?;
+    let new = NewEvent { org_id, event_type: EventType::TestPing, cloud_account_id: None, data };
+    record(conn, new, Tell::Nobody).await
 }

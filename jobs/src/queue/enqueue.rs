@@ -65,6 +65,17 @@ pub enum EnqueueError {
     Database(#[from] sqlx::Error),
 }
 
+/// For callers whose other errors are the database's.
+impl From<EnqueueError> for sqlx::Error {
+    fn from(error: EnqueueError) -> Self {
+        match error {
+            EnqueueError::Database(error) => error,
+            EnqueueError::Payload { source, .. } => Self::Encode(Box::new(source)),
+            error @ EnqueueError::Contended { .. } => Self::Protocol(error.to_string()),
+        }
+    }
+}
+
 /// Enqueues a job by its kind's policy, in the caller's transaction.
 ///
 /// # Errors

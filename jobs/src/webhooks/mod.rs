@@ -1,5 +1,15 @@
-//! Outbound webhooks: what an endpoint subscribes to, its secrets, and how a message is signed.
+//! Outbound webhooks: telling subscribers what happened, by the Standard Webhooks specification.
+//!
+//! An event is recorded in the transaction that makes it true, and in the same one a [delivery](crate::db::webhook_delivery) and a
+//! [job](crate::kinds::deliver_webhook) for each [endpoint] that [asked for it](subscription) ([`fan_out`]). The job's handler
+//! signs ([`signature`]) and posts, and writes down what came of it; what failed or was missed can be sent again ([`replay`]).
+//!
+//! What an endpoint may be held to (deliveries at once and in a second, pauses) are limits of the queue, for its id is the
+//! concurrency group of its deliveries.
 
+pub mod endpoint;
+pub mod fan_out;
+pub mod replay;
 pub mod sealed;
 pub mod secret;
 pub mod signature;

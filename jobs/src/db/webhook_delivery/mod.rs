@@ -12,7 +12,7 @@ mod replay;
 pub use list::{COUNTED, Filter, Narrowed, Of, list};
 pub use load::{Endpoint, Load, load};
 pub use reconcile::reconcile;
-pub use record::{Attempt, Faring, Record, Then, cancel, record};
+pub use record::{Attempt, DISABLED_AFTER_DAYS, DISABLED_FROM, Faring, Record, THROTTLED_FROM, Then, cancel, record};
 pub use replay::{Renewal, Standing, renew, standing};
 
 use chrono::{DateTime, Utc};

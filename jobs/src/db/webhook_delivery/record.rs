@@ -180,7 +180,7 @@ pub async fn record(conn: &mut PgConnection, records: &[Record]) -> sqlx::Result
                     CASE WHEN this THEN f.error
                          ELSE 'the worker was lost before it could write down what came of it: the endpoint may have got it' END,
                     CASE WHEN this THEN f.response_excerpt END
-               FROM found f, generate_series(1, f.unrecorded + 1) AS n, LATERAL (SELECT n > f.unrecorded AS this) is),
+               FROM found f, generate_series(1, f.unrecorded + 1) AS n, LATERAL (SELECT n > f.unrecorded AS this) AS which),
            faring AS (
              SELECT org_id, endpoint_id, bool_or(faring > 0) AS is_well, count(*) FILTER (WHERE faring < 0) AS failures,
                     count(*) FILTER (WHERE faring < 0 AND logged = 0) AS deliveries, max(hold_up_ms) AS hold_up_ms
