@@ -98,12 +98,18 @@ impl FromStr for Allowed {
 }
 
 impl Allowed {
+    /// Whether an operator named a network with this address. Public addresses need no naming to be called.
+    #[must_use]
+    pub fn name(&self, address: IpAddr) -> bool {
+        self.0.contain(address)
+    }
+
     /// Whether an address may be called.
     ///
     /// # Errors
     /// [`Refused`] for all but public addresses and allowed networks.
     pub fn check(&self, address: IpAddr) -> Result<(), Refused> {
-        if self.0.contain(address) {
+        if self.name(address) {
             return Ok(());
         }
         match refusal(address) {

@@ -12,6 +12,7 @@ pub mod domain;
 pub mod events;
 pub mod ids;
 pub mod kinds;
+pub mod lookup;
 pub mod payloads;
 pub mod plan;
 pub mod providers;

@@ -6,6 +6,7 @@
 mod database;
 mod http;
 mod oidc;
+mod outbound;
 mod queue;
 mod secrets;
 mod storage;
@@ -14,6 +15,7 @@ mod telemetry;
 pub use database::{Database, Pooler};
 pub use http::Http;
 pub use oidc::Oidc;
+pub use outbound::Outbound;
 pub use queue::{Concurrency, Listen, Work};
 pub use secrets::{MissingKey, Secrets};
 pub use storage::Storage;

@@ -6,9 +6,15 @@
 //!
 //! What an endpoint may be held to (deliveries at once and in a second, pauses) are limits of the queue, for its id is the
 //! concurrency group of its deliveries.
+//!
+//! What the API checks when an endpoint is saved, and the workers again at every delivery, as names move and rules change: which
+//! URLs may be posted to ([`address`]), which headers may be added ([`headers`]), which ports never speak HTTP (`ports`).
 
+pub mod address;
 pub mod endpoint;
 pub mod fan_out;
+pub mod headers;
+mod ports;
 pub mod replay;
 pub mod sealed;
 pub mod secret;
