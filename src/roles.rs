@@ -1,15 +1,18 @@
 //! The roles that a process can play, put together from the settings: any of them alone, or all in one (`plumbline up`).
 
-use crate::config::{Database, Http, Listen, MissingKey, Oidc, Secrets, Storage, Work};
+use crate::config::{Database, Http, Listen, MissingKey, Oidc, Outbound, Secrets, Storage, Work};
 use crate::shutdown::Shutdown;
 use crate::telemetry;
 use anyhow::{Context as _, Result};
 use api::auth::{Issuer, Tokens};
 use api::{App, Parts, Server};
+use jobs::addresses::Allowed;
 use jobs::artifacts;
 use jobs::crypto::Keyring;
+use jobs::lookup::Resolver;
 use jobs::queue::Signals;
 use sqlx::PgPool;
+use workers::outbound::webhook::{Limits, WebhookClient};
 use workers::runtime::{self, Runtime};
 use workers::services::Services;
 
@@ -20,6 +23,8 @@ pub struct Ground {
     keyring: Keyring,
     signals: Signals,
     artifacts: artifacts::Store,
+    allowed: Allowed,
+    resolver: Resolver,
 }
 
 /// The settings that [`Ground::lay`] reads.
@@ -37,6 +42,9 @@ pub struct Settings {
     /// The artifact store.
     #[command(flatten)]
     pub storage: Storage,
+    /// What may be called on behalf of tenants.
+    #[command(flatten)]
+    pub outbound: Outbound,
 }
 
 impl Ground {
@@ -58,7 +66,9 @@ impl Ground {
             None => Signals::none(),
         };
         let artifacts = settings.storage.open(data_dir).await?;
-        Ok(Self { pool: store.pool.clone(), keyring, signals, artifacts })
+        let allowed = settings.outbound.allowed();
+        let resolver = settings.outbound.resolver()?;
+        Ok(Self { pool: store.pool.clone(), keyring, signals, artifacts, allowed, resolver })
     }
 }
 
@@ -105,9 +115,10 @@ pub async fn serve_api(settings: &ApiSettings, ground: &Ground, shutdown: &Shutd
 /// Runs jobs, as a part of the process.
 ///
 /// # Errors
-/// Drift rules that are broken, never in a build whose tests passed.
+/// A machine without the certificates of any authority.
 pub fn work(settings: &Work, ground: &Ground, shutdown: &Shutdown) -> Result<()> {
-    let services = Services::new(ground.keyring.clone(), ground.artifacts.clone())?;
+    let webhooks = WebhookClient::new(ground.allowed.clone(), ground.resolver.clone(), Limits::default())?;
+    let services = Services::new(ground.keyring.clone(), ground.artifacts.clone(), webhooks)?;
     let runtime = Runtime::builder(ground.pool.clone(), ground.signals.clone(), settings.config());
     let mut runtime = workers::handlers::register(runtime, &services);
     if let Some(queues) = settings.queues() {
