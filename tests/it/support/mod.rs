@@ -8,6 +8,7 @@ pub mod moto;
 pub mod oracle;
 pub mod pgbouncer;
 pub mod process;
+pub mod receiver;
 pub mod server;
 pub mod wait;
 
@@ -15,4 +16,5 @@ pub use api::Api;
 pub use database::TestDb;
 pub use pgbouncer::PgBouncer;
 pub use process::Plumbline;
+pub use receiver::{Receiver, Reply};
 pub use wait::eventually;
