@@ -96,8 +96,8 @@ pub struct Disabled<'a> {
     pub url_host: &'a str,
     /// Why, for a person.
     pub reason: &'a str,
-    /// Deliveries that failed since the last success.
-    pub failed_deliveries: u64,
+    /// Deliveries that failed since the last success; attempts at the same delivery count once.
+    pub failed_deliveries: i32,
 }
 
 /// Records that an endpoint was switched off by us.
