@@ -3,6 +3,10 @@
 //! had with `scripts/verify-webhooks-js.sh`.)
 
 use crate::support::{Plumbline, moto};
+use jobs::events::EventType;
+use jobs::ids::EventId;
+use jobs::webhooks::secret::Secret;
+use jobs::webhooks::signature::{ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER, sign};
 use std::path::Path;
 use std::process::Command;
 
@@ -31,6 +35,26 @@ fn pythons_library_verifies_a_thousand_messages_with_each_of_their_secrets() {
 #[test]
 fn every_example_fits_the_schema_of_its_type_and_of_no_other() {
     assert_eq!(judge("schemas.py", &Plumbline::new(&["events", "--json"]).stdout()), "12 types checked");
+}
+
+#[test]
+fn the_documented_request_is_one_that_we_would_send() {
+    let document = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/webhooks.md")).unwrap();
+    let (_, rest) = document.split_once("```http\n").expect("a request");
+    let (request, rest) = rest.split_once("\n```\n").expect("its end");
+    let (head, body) = request.split_once("\n\n").expect("a body");
+    let header = |name: &str| {
+        let mut lines = head.lines().filter_map(|line| line.split_once(": "));
+        lines.find_map(|(found, value)| (found == name).then_some(value)).expect(name)
+    };
+    let example = EventType::DriftDetected.entry().unwrap().example;
+    assert_eq!(body.as_bytes(), example.bytes().unwrap());
+    assert_eq!(header("content-length"), body.len().to_string());
+    let (_, secret) = rest.split_once("signed with `").expect("its secret");
+    let secret = Secret::parse(secret.split('`').next().unwrap()).unwrap();
+    let (id, timestamp) = (header(ID_HEADER), header(TIMESTAMP_HEADER).parse().unwrap());
+    assert_eq!(header(SIGNATURE_HEADER), sign(&[&secret], id, timestamp, body.as_bytes()));
+    assert!(id.strip_prefix("evt_").expect("its prefix").parse::<EventId>().is_ok());
 }
 
 #[test]

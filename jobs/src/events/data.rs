@@ -129,8 +129,7 @@ pub struct WebhookDisabled {
     /// Why it was switched off, for a person.
     pub reason: String,
     /// Deliveries that failed since the last success; attempts at the same delivery count once.
-    #[schemars(range(min = 0))]
-    pub failed_deliveries: i32,
+    pub failed_deliveries: u64,
     /// Where the API shows the endpoint.
     #[schemars(extend("format" = "uri-reference"))]
     pub url: String,

@@ -97,7 +97,7 @@ pub struct Disabled<'a> {
     /// Why, for a person.
     pub reason: &'a str,
     /// Deliveries that failed since the last success; attempts at the same delivery count once.
-    pub failed_deliveries: i32,
+    pub failed_deliveries: u64,
 }
 
 /// Records that an endpoint was switched off by us.
