@@ -79,10 +79,10 @@ catalogue! {
 
 /// What is sent: type, time and data, in this order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Body<'a, D> {
-    /// The type, as text: a newer version may have recorded one that this one does not know.
+pub struct Body<D> {
+    /// The type.
     #[serde(rename = "type")]
-    pub event_type: &'a str,
+    pub event_type: EventType,
     /// When it happened.
     #[serde(serialize_with = "to_the_microsecond")]
     pub timestamp: DateTime<Utc>,
@@ -96,7 +96,7 @@ fn to_the_microsecond<S: Serializer>(at: &DateTime<Utc>, serializer: S) -> Resul
     serializer.serialize_str(&at.to_rfc3339_opts(SecondsFormat::Micros, true))
 }
 
-impl<D: Serialize> Body<'_, D> {
+impl<D: Serialize> Body<D> {
     /// The bytes that are signed and sent.
     ///
     /// # Errors
@@ -117,7 +117,7 @@ pub struct Entry {
     /// JSON Schema, draft 2020-12, of the body.
     pub schema: Value,
     /// A body.
-    pub example: Body<'static, Value>,
+    pub example: Body<Value>,
 }
 
 impl EventType {
@@ -132,7 +132,7 @@ impl EventType {
     /// # Errors
     /// When its data cannot be JSON, which a test excludes.
     pub fn entry(self) -> serde_json::Result<Entry> {
-        let example = Body { event_type: self.as_str(), timestamp: examples::moment(), data: self.data_example()? };
+        let example = Body { event_type: self, timestamp: examples::moment(), data: self.data_example()? };
         Ok(Entry { event_type: self, description: self.description(), schema: self.schema(), example })
     }
 
@@ -202,7 +202,8 @@ mod tests {
 
     #[test]
     fn a_body_is_type_time_and_data_in_this_order() {
-        let body = Body { event_type: "test.ping", timestamp: examples::moment(), data: json!({"b": 1, "a": 2}) };
+        let body =
+            Body { event_type: EventType::TestPing, timestamp: examples::moment(), data: json!({"b": 1, "a": 2}) };
         let text = String::from_utf8(body.bytes().unwrap()).unwrap();
         assert_eq!(text, r#"{"type":"test.ping","timestamp":"2026-01-31T09:26:53.589793Z","data":{"a":2,"b":1}}"#);
     }
