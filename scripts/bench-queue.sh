@@ -1,5 +1,5 @@
 #!/bin/sh
-# Measures the queue: scripts/bench-queue.sh PLUMBLINE. One JSON object a line; docs/benchmarks.md explains them.
+# Measures the queue and the webhooks: scripts/bench-queue.sh PLUMBLINE. One JSON object a line; docs/benchmarks.md explains them.
 # Without DATABASE_URL on an embedded Postgres, in a folder under target.
 set -eu
 plumbline=$1
@@ -12,6 +12,9 @@ for run in 1 2 3; do
     done
     "$plumbline" bench fairness
     "$plumbline" bench limit
+    for what in sustained rate hanging; do
+        "$plumbline" bench deliver "$what"
+    done
 done
 for waiting in 0 100000 1000000; do
     "$plumbline" bench claim --waiting "$waiting"

@@ -72,3 +72,37 @@ async fn as_a_peer_each_phase_is_a_process_of_its_own() {
     assert_eq!((&burnt["handled"], &burnt["peer"]), (&1000.into(), &"ours".into()));
     assert_eq!(phase("latency").json()[0]["lat_missing"], 0);
 }
+
+/// What `bench deliver` says of every measure: each message arrived exactly once, and is written down so.
+fn all_arrived(line: &Value, deliveries: u64) {
+    for field in ["missing", "duplicates", "unknown", "refused"] {
+        assert_eq!(line[field], 0, "{field} of {line}");
+    }
+    for field in ["deliveries", "rows", "rows_delivered", "rows_of_attempts"] {
+        assert_eq!(line[field], deliveries, "{field} of {line}");
+    }
+}
+
+#[tokio::test]
+async fn every_webhook_arrives_once_and_its_signature_is_right() {
+    let db = TestDb::new().await;
+    let small = ["--orgs", "2", "--endpoints", "3", "--concurrency", "1"];
+    let deliver = |what: &[&str]| bench(&db, &[&["deliver"], what, &small].concat());
+    let sustained = deliver(&["sustained", "--deliveries", "200"]);
+    all_arrived(&sustained, 201);
+    assert_eq!((&sustained["events"], &sustained["endpoints"]), (&67.into(), &6.into()), "whole events");
+    positive(&sustained, &["deliveries_per_s", "wal_bytes_per_delivery", "verification_us"]);
+    let rate = deliver(&["rate", "--rate", "30", "--seconds", "2"]);
+    all_arrived(&rate, 60);
+    positive(&rate, &["p50_ms", "p99_ms", "achieved_rate", "record_p50_ms"]);
+}
+
+#[tokio::test]
+async fn webhooks_arrive_beside_endpoints_that_hang() {
+    let db = TestDb::new().await;
+    let small = ["--orgs", "2", "--endpoints", "3", "--hanging", "2", "--max-in-flight", "2"];
+    let hanging = bench(&db, &[&["deliver", "hanging", "--rate", "30", "--seconds", "2"], &small[..]].concat());
+    all_arrived(&hanging, 120);
+    assert_eq!(hanging["hanging_open_most"], 4, "as many as may be in flight: {hanging}");
+    positive(&hanging, &["alone_p99_ms", "p99_ms", "hanging_requests"]);
+}

@@ -1,6 +1,9 @@
 //! What the database says of itself, for benchmarks: the write-ahead log's position, tuples, sizes.
 
 use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::ids::WebhookEndpointId;
 
 /// Tuples that updates and deletes left dead so far, and sizes on disk in bytes, of all tables of the search path.
 #[derive(Debug, Clone, Copy, Default)]
@@ -74,6 +77,44 @@ fn quoted(name: &str) -> String {
 pub async fn analyze_queue(conn: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query!("ANALYZE job").execute(conn).await?;
     Ok(())
+}
+
+/// The same of all tables that delivering webhooks reads and writes.
+///
+/// # Errors
+/// The database's.
+pub async fn analyze_webhooks(conn: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query!("ANALYZE job, event, webhook_endpoint, webhook_delivery, webhook_attempt").execute(conn).await?;
+    Ok(())
+}
+
+/// Deliveries to some endpoints, and what is written down of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Deliveries {
+    /// All of them.
+    pub planned: i64,
+    /// Those that the receiver took.
+    pub delivered: i64,
+    /// Attempts at all of them.
+    pub attempts: i64,
+}
+
+/// Counts deliveries to these endpoints.
+///
+/// # Errors
+/// The database's.
+pub async fn deliveries(conn: &mut PgConnection, endpoints: &[WebhookEndpointId]) -> sqlx::Result<Deliveries> {
+    let endpoints: Vec<Uuid> = endpoints.iter().map(|id| id.uuid()).collect();
+    sqlx::query_as!(
+        Deliveries,
+        r#"SELECT count(*) AS "planned!", count(*) FILTER (WHERE state = 'delivered') AS "delivered!",
+                  (SELECT count(*) FROM webhook_attempt a JOIN webhook_delivery d ON d.id = a.delivery_id
+                    WHERE d.endpoint_id = ANY ($1)) AS "attempts!"
+             FROM webhook_delivery WHERE endpoint_id = ANY ($1)"#,
+        &endpoints,
+    )
+    .fetch_one(conn)
+    .await
 }
 
 /// Opens a transaction with a snapshot, which keeps everything that dies from now on from being removed.

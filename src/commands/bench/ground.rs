@@ -70,6 +70,13 @@ impl Ground {
         &self.store.url
     }
 
+    /// The URL that leads into the benchmarks' schema, for a command that knows nothing of it.
+    pub fn inner_url(&self) -> String {
+        let url = self.url();
+        let joint = if url.contains('?') { '&' } else { '?' };
+        format!("{url}{joint}options[search_path]={SCHEMA}")
+    }
+
     /// A connection outside of the pool.
     pub async fn connect(&self) -> Result<PgConnection> {
         Ok(PgConnection::connect_with(&self.options).await?)

@@ -1,4 +1,4 @@
-//! `plumbline bench`: what the queue does on a machine and a database, through the code that production runs.
+//! `plumbline bench`: what the queue and the webhooks do on a machine and a database, through the code that production runs.
 //!
 //! Every benchmark works in a schema of its own, [`ground::SCHEMA`], and prints one JSON object. The method and measured numbers
 //! stand in `docs/benchmarks.md`. [`chaos`] measures what survives.
@@ -7,6 +7,7 @@ mod burn;
 mod chaos;
 mod claim;
 mod clock;
+mod deliver;
 mod enqueue;
 mod fairness;
 mod ground;
@@ -22,7 +23,7 @@ use crate::config::Database;
 use anyhow::Result;
 use std::process::ExitCode;
 
-/// Measure the queue, in a schema of its own; one JSON object for each measurement.
+/// Measure the queue and the webhooks, in a schema of its own; one JSON object for each measurement.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -39,11 +40,14 @@ enum What {
     Claim(claim::Args),
     Soak(soak::Args),
     Peer(peer::Args),
+    Deliver(deliver::Args),
     Chaos(chaos::Args),
     #[command(hide = true)]
     Produce(produce::Args),
     #[command(hide = true)]
     Work(work::Args),
+    #[command(hide = true)]
+    Receive(deliver::ReceiveArgs),
     #[command(hide = true)]
     ChaosWorker(chaos::WorkerArgs),
 }
@@ -69,6 +73,8 @@ pub async fn run(args: Args) -> Result<ExitCode> {
         What::Claim(args) => claim::run(&args).await,
         What::Soak(args) => soak::run(&args).await,
         What::Peer(args) => peer::run(&args).await,
+        What::Deliver(args) => deliver::run(&args).await,
+        What::Receive(args) => deliver::receive(&args).await,
         What::Produce(args) => produce::run(&args).await,
         What::Work(args) => work::run(&args).await,
         What::Chaos(args) => return chaos::run(args).await,
