@@ -63,13 +63,10 @@ impl Worker {
     /// Tells it to stop, and soon after to interrupt what still runs: a request that hangs need not be waited for.
     pub async fn stop(mut self) -> Result<()> {
         self.tell()?;
-        let status = match tokio::time::timeout(GRACE, self.0.wait()).await {
-            Ok(status) => status?,
-            Err(_) => {
-                self.tell()?;
-                self.0.wait().await?
-            }
-        };
+        if tokio::time::timeout(GRACE, self.0.wait()).await.is_err() {
+            self.tell()?;
+        }
+        let status = self.0.wait().await?;
         anyhow::ensure!(status.success(), "the worker ended with {status}");
         Ok(())
     }
