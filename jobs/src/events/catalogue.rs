@@ -1,6 +1,7 @@
 //! Every type of event, with what it means, the schema of its body and an example.
 
 use std::borrow::Cow;
+use std::str::FromStr;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use schemars::generate::SchemaSettings;
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::{data, examples};
+use crate::domain::UnknownWord;
 
 /// One row a type: its variant and name on the wire, its data with an example of them, and when it happens.
 macro_rules! catalogue {
@@ -22,6 +24,9 @@ macro_rules! catalogue {
         impl EventType {
             /// Every type.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The names of all, as they are on the wire.
+            pub const WORDS: &'static [&'static str] = &[$($name),+];
 
             /// The dotted name on the wire.
             #[must_use]
@@ -75,6 +80,18 @@ catalogue! {
         "An API key was revoked.";
     TestPing = "test.ping", data::TestPing = examples::test_ping,
         "Somebody asked for a test of an endpoint.";
+}
+
+impl FromStr for EventType {
+    type Err = UnknownWord;
+
+    fn from_str(text: &str) -> Result<Self, UnknownWord> {
+        Self::ALL.iter().find(|event_type| event_type.as_str() == text).copied().ok_or_else(|| UnknownWord {
+            what: "event type",
+            found: text.to_owned(),
+            allowed: Self::ALL.iter().map(|event_type| event_type.as_str()).collect::<Vec<_>>().join(", "),
+        })
+    }
 }
 
 /// What is sent: type, time and data, in this order.
