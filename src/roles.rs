@@ -1,13 +1,15 @@
 //! The roles that a process can play, put together from the settings: any of them alone, or all in one (`plumbline up`).
 
-use crate::config::{Database, Http, Listen, MissingKey, Oidc, Secrets, Storage, Work};
+use crate::config::{Database, Http, Listen, MissingKey, Oidc, Outbound, Secrets, Storage, Work};
 use crate::shutdown::Shutdown;
 use crate::telemetry;
 use anyhow::{Context as _, Result};
 use api::auth::{Issuer, Tokens};
 use api::{App, Parts, Server};
+use jobs::addresses::Allowed;
 use jobs::artifacts;
 use jobs::crypto::Keyring;
+use jobs::lookup::Resolver;
 use jobs::queue::Signals;
 use sqlx::PgPool;
 use workers::runtime::{self, Runtime};
@@ -20,6 +22,8 @@ pub struct Ground {
     keyring: Keyring,
     signals: Signals,
     artifacts: artifacts::Store,
+    allowed: Allowed,
+    resolver: Resolver,
 }
 
 /// The settings that [`Ground::lay`] reads.
@@ -37,6 +41,9 @@ pub struct Settings {
     /// The artifact store.
     #[command(flatten)]
     pub storage: Storage,
+    /// What may be called on behalf of tenants.
+    #[command(flatten)]
+    pub outbound: Outbound,
 }
 
 impl Ground {
@@ -58,7 +65,9 @@ impl Ground {
             None => Signals::none(),
         };
         let artifacts = settings.storage.open(data_dir).await?;
-        Ok(Self { pool: store.pool.clone(), keyring, signals, artifacts })
+        let allowed = settings.outbound.allowed();
+        let resolver = settings.outbound.resolver()?;
+        Ok(Self { pool: store.pool.clone(), keyring, signals, artifacts, allowed, resolver })
     }
 }
 
@@ -94,6 +103,7 @@ pub async fn serve_api(settings: &ApiSettings, ground: &Ground, shutdown: &Shutd
         public_url: settings.http.public_url(server.address()),
         patience: settings.http.patience(),
         trusted_proxies: settings.http.trusted_proxies(),
+        outbound: api::Outbound { allowed: ground.allowed.clone(), resolver: ground.resolver.clone() },
         aws_principal: settings.http.aws_principal.clone(),
         metrics: Some(telemetry::metrics()?),
     });
