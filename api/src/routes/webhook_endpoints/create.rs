@@ -110,7 +110,7 @@ pub(super) async fn create(
     check_accounts(&mut tx, tenant.org, &cloud_account_ids).await?;
     let settings = Settings {
         // As it was read: that is what will be called.
-        url: checked.url.as_ref().map_or(&new.url, Url::as_str),
+        url: checked.url.as_ref().map_or(new.url.as_str(), Url::as_str),
         description: &new.description,
         events: checked.events.as_deref().unwrap_or(&new.events),
         cloud_account_ids: &cloud_account_ids,

@@ -36,6 +36,7 @@ pub(super) struct Change {
     /// 0.1 to 1000; null removes the limit.
     #[serde(default, deserialize_with = "given")]
     #[salvo(schema(value_type = Option<f64>))]
+    #[allow(clippy::option_option, reason = "absent, null and a number are three things")]
     rate_per_second: Option<Option<f64>>,
     /// false pauses: deliveries wait, nothing is attempted and nothing counts as a failure. true resumes an endpoint that is paused or
     /// disabled, and forgets its failures.
@@ -43,7 +44,7 @@ pub(super) struct Change {
 }
 
 /// Tells null, which is a value, from absence.
-#[allow(clippy::option_option, reason = "absent, null and a number are three things")]
+#[allow(clippy::option_option, reason = "as the field")]
 fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<f64>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
