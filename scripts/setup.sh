@@ -49,13 +49,13 @@ pgbouncer() {
     (packages pgbouncer pgbouncer) || say "pgbouncer could not be installed; its tests will be skipped"
 }
 
-# A double of AWS, in a virtual environment of the repository.
+# A double of AWS, and what judges our webhooks, in a virtual environment of the repository.
 moto() {
     stamp=.tools/moto/.requirements
     wanted=tests/fixtures/tools/requirements.txt
     cmp -s "$wanted" "$stamp" && return
     have python3 || packages 'python3 python3-venv' python3
-    say "installing moto into .tools/moto"
+    say "installing moto and the webhooks' judges into .tools/moto"
     rm -rf .tools/moto
     mkdir -p .tools
     if ! python3 -m venv .tools/moto 2>/dev/null; then

@@ -4,7 +4,7 @@
 //! says so in its help.
 
 use crate::commands::{
-    api, bench, completions, demo, dlq, doctor, drift, job, key, limit, migrate, openapi, operator, org, queue,
+    api, bench, completions, demo, dlq, doctor, drift, events, job, key, limit, migrate, openapi, operator, org, queue,
     scheduler, token, up, worker,
 };
 use crate::config::Telemetry;
@@ -44,6 +44,7 @@ enum Command {
     Queue(queue::Args),
     Job(job::Args),
     Drift(drift::Args),
+    Events(events::Args),
     Limit(limit::Args),
     Bench(bench::Args),
     Openapi(openapi::Args),
@@ -85,6 +86,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
     match command {
         Command::Completions(args) => Ok(completions::run(&args)),
         Command::Drift(args) => drift::run(&args),
+        Command::Events(args) => events::run(&args),
         Command::Openapi(args) => openapi::run(&args),
         Command::Up(args) => block_on(up::run(args)),
         Command::Demo(args) => block_on(demo::run(args)),

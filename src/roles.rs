@@ -12,6 +12,7 @@ use jobs::crypto::Keyring;
 use jobs::lookup::Resolver;
 use jobs::queue::Signals;
 use sqlx::PgPool;
+use workers::outbound::webhook::{Limits, WebhookClient};
 use workers::runtime::{self, Runtime};
 use workers::services::Services;
 
@@ -115,9 +116,10 @@ pub async fn serve_api(settings: &ApiSettings, ground: &Ground, shutdown: &Shutd
 /// Runs jobs, as a part of the process.
 ///
 /// # Errors
-/// Drift rules that are broken, never in a build whose tests passed.
+/// A machine without the certificates of any authority.
 pub fn work(settings: &Work, ground: &Ground, shutdown: &Shutdown) -> Result<()> {
-    let services = Services::new(ground.keyring.clone(), ground.artifacts.clone())?;
+    let webhooks = WebhookClient::new(ground.allowed.clone(), ground.resolver.clone(), Limits::default())?;
+    let services = Services::new(ground.keyring.clone(), ground.artifacts.clone(), webhooks)?;
     let runtime = Runtime::builder(ground.pool.clone(), ground.signals.clone(), settings.config());
     let mut runtime = workers::handlers::register(runtime, &services);
     if let Some(queues) = settings.queues() {

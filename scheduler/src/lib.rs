@@ -14,6 +14,7 @@ pub async fn run(pool: PgPool, stop: CancellationToken) {
     let mut services = JoinSet::new();
     services.spawn(maintenance::stuck_runs::service(pool.clone(), stop.clone()));
     services.spawn(maintenance::idempotency_keys::service(pool.clone(), stop.clone()));
+    services.spawn(maintenance::webhook_deliveries::service(pool.clone(), stop.clone()));
     services.spawn(maintenance::account_registrations::service(pool, stop));
     while let Some(ended) = services.join_next().await {
         if let Err(error) = ended {

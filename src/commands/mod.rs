@@ -7,6 +7,7 @@ pub mod demo;
 pub mod dlq;
 pub mod doctor;
 pub mod drift;
+pub mod events;
 pub mod job;
 pub mod key;
 pub mod limit;

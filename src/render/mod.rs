@@ -1,4 +1,5 @@
 //! How results look to a person at a terminal.
 
 pub mod drift;
+pub mod events;
 mod value;

@@ -21,3 +21,4 @@ mod steering;
 mod support;
 mod tidy;
 mod up;
+mod webhooks_libraries;

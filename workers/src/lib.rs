@@ -1,6 +1,7 @@
 //! The workers: what runs jobs, and the only part that talks to clouds.
 
 mod background;
+mod batch;
 pub mod cloud;
 mod counting;
 mod handler;

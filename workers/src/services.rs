@@ -14,6 +14,8 @@ use jobs::queue::JobError;
 use sqlx::PgConnection;
 
 use crate::cloud::{self, CloudError, CloudProvider, Credential, aws};
+use crate::handlers::deliver_webhook::Courier;
+use crate::outbound::webhook::WebhookClient;
 
 /// Shared by all handlers; cheap to clone.
 #[derive(Debug, Clone)]
@@ -26,6 +28,8 @@ pub struct Services {
     pub cloud: aws::Options,
     /// The shipped rules for noise and risk.
     pub policy: Arc<Policy>,
+    /// Posts webhooks.
+    pub courier: Courier,
 }
 
 /// The shipped rules are broken; a build whose tests passed has none such.
@@ -46,14 +50,15 @@ pub struct Connected {
 }
 
 impl Services {
-    /// Services over a keyring and a store; the way to AWS is the environment's.
+    /// Services over a keyring, a store and a client for webhooks; the way to AWS is the environment's.
     ///
     /// # Errors
     /// [`RulesError`], never in a build whose tests passed.
-    pub fn new(keyring: Keyring, artifacts: Store) -> Result<Self, RulesError> {
+    pub fn new(keyring: Keyring, artifacts: Store, webhooks: WebhookClient) -> Result<Self, RulesError> {
         let catalogue = Catalogue::load().map_err(|error| RulesError(error.to_string()))?;
         let policy = Policy::new(&catalogue, &OrgRules::default()).map_err(|error| RulesError(error.to_string()))?;
-        Ok(Self { keyring, artifacts, cloud: aws::Options::from_env(), policy: Arc::new(policy) })
+        let courier = Courier::new(webhooks);
+        Ok(Self { keyring, artifacts, cloud: aws::Options::from_env(), policy: Arc::new(policy), courier })
     }
 
     /// The way to AWS for an account that works in this region: account-wide questions are asked in its partition.

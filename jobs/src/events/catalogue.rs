@@ -203,27 +203,13 @@ mod tests {
     }
 
     #[test]
-    fn every_example_fits_its_schema_and_no_other_types() {
-        let catalogue = all().unwrap();
-        for entry in &catalogue {
-            let options = jsonschema::draft202012::options().should_validate_formats(true);
-            let validator = options.build(&entry.schema).unwrap();
-            for other in &catalogue {
-                let example = serde_json::to_value(&other.example).unwrap();
-                let fits = validator.validate(&example);
-                assert_eq!(fits.is_ok(), entry.event_type == other.event_type, "{:?} {fits:?}", entry.event_type);
-            }
-            assert!(entry.example.bytes().unwrap().len() < 20_000);
-        }
-    }
-
-    #[test]
     fn every_field_of_every_type_says_what_it_is_and_is_always_there() {
         for entry in all().unwrap() {
+            assert!(entry.example.bytes().unwrap().len() < 20_000);
             let data = &entry.schema["properties"]["data"];
             let fields = data["properties"].as_object().unwrap();
             assert_eq!(data["required"].as_array().unwrap().len(), fields.len(), "{data:#}");
-            assert_eq!(entry.example.data.as_object().unwrap().len(), fields.len());
+            assert!(entry.example.data.as_object().unwrap().keys().eq(fields.keys()));
             for (name, field) in fields {
                 assert!(field["description"].is_string(), "{name}: {field:#}");
                 assert!(field.get("$ref").is_none(), "{name}: {field:#}");

@@ -74,7 +74,7 @@ pub struct PackReady {
     pub pack_id: CompliancePackId,
     /// Where the time that it covers begins.
     pub period_start: DateTime<Utc>,
-    /// Where it ends.
+    /// Where the time that it covers ends.
     pub period_end: DateTime<Utc>,
     /// SHA-256 of the file, in hexadecimal.
     #[schemars(regex(pattern = "^[0-9a-f]{64}$"))]
@@ -105,13 +105,13 @@ pub struct PackFailed {
 pub struct ScheduleDisabled {
     /// The schedule.
     pub schedule_id: ScheduleId,
-    /// Its name.
+    /// The schedule's name.
     pub name: String,
-    /// The cloud account that it scans; null for all of them.
+    /// The cloud account that the schedule scans; null for all of them.
     pub cloud_account_id: Option<CloudAccountId>,
     /// Why it was switched off, for a person.
     pub reason: String,
-    /// Scans of it that failed one after the other.
+    /// Scans of the schedule that failed one after the other.
     pub consecutive_failures: u32,
     /// Where the API shows the schedule.
     #[schemars(extend("format" = "uri-reference"))]
@@ -124,11 +124,11 @@ pub struct ScheduleDisabled {
 pub struct WebhookDisabled {
     /// The endpoint.
     pub endpoint_id: WebhookEndpointId,
-    /// The host of its URL. The rest is left out, as it may hold a credential.
+    /// The host of the endpoint's URL. The rest is left out, as it may hold a credential.
     pub endpoint_url_host: String,
     /// Why it was switched off, for a person.
     pub reason: String,
-    /// Deliveries that failed since the last success.
+    /// Deliveries that failed since the last success; attempts at the same delivery count once.
     pub failed_deliveries: u64,
     /// Where the API shows the endpoint.
     #[schemars(extend("format" = "uri-reference"))]
@@ -141,15 +141,15 @@ pub struct WebhookDisabled {
 pub struct Key {
     /// The key's id, which is not the key.
     pub api_key_id: ApiKeyId,
-    /// Its name.
+    /// The key's name.
     pub name: String,
-    /// Its first characters, by which people tell keys apart.
+    /// The key's first characters, by which people tell keys apart.
     pub key_prefix: String,
-    /// The most it may do.
+    /// The most that the key may do.
     pub role: Role,
-    /// What it may be used for: read, write.
+    /// What the key may be used for: read, write.
     pub scopes: Vec<String>,
-    /// What it is meant for.
+    /// What the key is meant for.
     pub environment: Environment,
     /// Who did it: a name or an email address.
     pub actor: String,

@@ -133,7 +133,7 @@ pub struct Disabled<'a> {
     pub url_host: &'a str,
     /// Why, for a person.
     pub reason: &'a str,
-    /// Deliveries that failed since the last success.
+    /// Deliveries that failed since the last success; attempts at the same delivery count once.
     pub failed_deliveries: u64,
 }
 

@@ -99,7 +99,8 @@ async fn again(
         let job_id = match fate {
             Again::Now => Some(delivery.job_id),
             Again::Replayed(job) => Some(job),
-            Again::Gone => new_jobs.next().map(|job| job.id),
+            // One that was there before: somebody replays its dead letter.
+            Again::Gone => new_jobs.next().filter(|job| !job.existing).map(|job| job.id),
             Again::Running => None,
         };
         renewals.extend(job_id.map(|job_id| Renewal { id: delivery.id, was: delivery.job_id, job_id }));

@@ -4,6 +4,7 @@
 pub mod account_registrations;
 pub mod idempotency_keys;
 pub mod stuck_runs;
+pub mod webhook_deliveries;
 
 use jobs::retry::{Pauses, jittered};
 use std::fmt::Debug;

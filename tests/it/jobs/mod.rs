@@ -3,10 +3,12 @@
 mod artifacts;
 mod assume_role;
 mod compute_drift;
+mod deliver_webhook;
 mod enrich_resource;
 mod posture;
 mod refresh_state_source;
 mod replay_dead_jobs;
+mod replay_webhooks;
 mod scan;
 mod survival;
 mod validate_account;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream;
+use jobs::addresses::Allowed;
 use jobs::artifacts::{Key, Store};
 use jobs::crypto::Keyring;
 use jobs::db::cloud_account::{self, NewCloudAccount};
@@ -17,6 +18,7 @@ use jobs::ids::{CloudAccountId, JobId, OrgId, ScanId, StateSourceId};
 use jobs::kinds::Job;
 use jobs::kinds::refresh_state_source::RefreshStateSource;
 use jobs::kinds::validate_account::SealedCredential;
+use jobs::lookup::Resolver;
 use jobs::queue::{self, Config, Options, Signals, Waited};
 use jobs::scans;
 use serde_json::{Value, json};
@@ -26,6 +28,7 @@ use tempfile::TempDir;
 use tokio_util::task::AbortOnDropHandle;
 use workers::cloud::aws;
 use workers::handlers;
+use workers::outbound::webhook::{Limits, WebhookClient};
 use workers::runtime::{Runtime, Shutdown};
 use workers::services::Services;
 
@@ -74,7 +77,8 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let keyring = Keyring::parse(MASTER_KEY, None).unwrap();
         let artifacts = Store::open(folder.path().to_str().unwrap()).await.unwrap();
-        let mut services = Services::new(keyring, artifacts).unwrap();
+        let webhooks = WebhookClient::new(Allowed::default(), Resolver::new(&[]).unwrap(), Limits::default()).unwrap();
+        let mut services = Services::new(keyring, artifacts, webhooks).unwrap();
         services.cloud = aws::Options { endpoint_url: Some(endpoint.to_owned()), ..aws::Options::default() };
         let org = OrgId::new();
         sqlx::query("INSERT INTO org (id, slug, display_name, plan) VALUES ($1, 'acme', 'Acme', 'enterprise')")

@@ -5,6 +5,7 @@ mod claim;
 mod dead;
 mod dead_plans;
 mod enqueue;
+mod group_limits;
 mod limits;
 mod live;
 mod minutes;

@@ -9,6 +9,7 @@ pub mod moto;
 pub mod oracle;
 pub mod pgbouncer;
 pub mod process;
+pub mod receiver;
 pub mod server;
 pub mod wait;
 
@@ -17,4 +18,5 @@ pub use database::TestDb;
 pub use dns::Dns;
 pub use pgbouncer::PgBouncer;
 pub use process::Plumbline;
+pub use receiver::{Receiver, Reply};
 pub use wait::eventually;

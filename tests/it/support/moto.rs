@@ -1,7 +1,7 @@
 //! A moto server of one's own: AWS's protocols on loopback, holding a recorded account.
 //!
 //! Python comes from `PLUMBLINE_PYTHON`, else from `.tools/moto` (made by `make setup`), else it is `python3`; it must have
-//! `moto[server]` 5.2.1.
+//! what `tests/fixtures/tools/requirements.txt` lists.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
@@ -132,7 +132,8 @@ pub fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
 }
 
-fn python() -> PathBuf {
+/// A Python that has `tests/fixtures/tools/requirements.txt`.
+pub fn python() -> PathBuf {
     if let Some(python) = std::env::var_os("PLUMBLINE_PYTHON") {
         return python.into();
     }

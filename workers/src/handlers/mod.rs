@@ -4,9 +4,11 @@
 //! written in a transaction that holds the job's claim ([`JobContext::hold`](crate::runtime::JobContext::hold)).
 
 pub mod compute_drift;
+pub mod deliver_webhook;
 pub mod enrich_resource;
 pub mod refresh_state_source;
 pub mod replay_dead_jobs;
+pub mod replay_webhooks;
 pub mod scan;
 pub mod validate_account;
 
@@ -43,7 +45,16 @@ macro_rules! handlers {
     };
 }
 
-handlers!(scan, compute_drift, refresh_state_source, validate_account, enrich_resource, replay_dead_jobs);
+handlers!(
+    scan,
+    compute_drift,
+    refresh_state_source,
+    validate_account,
+    enrich_resource,
+    deliver_webhook,
+    replay_webhooks,
+    replay_dead_jobs,
+);
 
 /// Whether a failed attempt is the job's end, so that what it worked on must be told. Not when the token was cancelled:
 /// a worker that stops hands the job back, and who cancels a job finds the rest reconciled

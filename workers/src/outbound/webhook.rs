@@ -19,6 +19,7 @@ mod failure;
 mod retry_after;
 
 pub use failure::{Failure, FailureClass};
+pub use reqwest::StatusCode;
 pub use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
 use bytes::Bytes;

@@ -148,7 +148,20 @@ fn nothing_is_in_a_url_but_the_place() {
     ] {
         assert_eq!(read(url, ""), Err(InvalidUrl::Blanks), "{url:?}");
     }
-    for host in ["exa{mple.com", "exa'mple.com", "a,b.example", "a*b.example", "exa\"mple.com"] {
+    let (part, parts) = (format!("{}.example", "a".repeat(64)), format!("{}example", "a.".repeat(124)));
+    for host in [
+        "exa{mple.com",
+        "exa'mple.com",
+        "a,b.example",
+        "a*b.example",
+        "a..b",
+        ".a",
+        "a..",
+        "-a.example",
+        "a-.example",
+        &part,
+        &parts,
+    ] {
         assert_eq!(read(&format!("https://{host}/"), ""), Err(InvalidUrl::Host(host.to_owned())));
     }
     for url in [
