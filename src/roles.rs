@@ -104,6 +104,7 @@ pub async fn serve_api(settings: &ApiSettings, ground: &Ground, shutdown: &Shutd
         public_url: settings.http.public_url(server.address()),
         patience: settings.http.patience(),
         trusted_proxies: settings.http.trusted_proxies(),
+        outbound: api::Outbound { allowed: ground.allowed.clone(), resolver: ground.resolver.clone() },
         aws_principal: settings.http.aws_principal.clone(),
         metrics: Some(telemetry::metrics()?),
     });

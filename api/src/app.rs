@@ -5,9 +5,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use jobs::addresses::Networks;
+use jobs::addresses::{Allowed, Networks};
 use jobs::artifacts;
 use jobs::crypto::Keyring;
+use jobs::lookup::Resolver;
 use jobs::queue::Signals;
 use sqlx::{PgPool, Postgres, Transaction};
 use tokio::sync::Semaphore;
@@ -23,6 +24,15 @@ const CONCURRENT_REQUESTS: usize = 512;
 
 /// Renders the process's metrics in Prometheus' text format.
 pub type RenderMetrics = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// How addresses are judged that tenants want called. The workers, which call them, need the same.
+#[derive(Clone, Debug)]
+pub struct Outbound {
+    /// The networks that may be called besides public addresses.
+    pub allowed: Allowed,
+    /// Who looks names up.
+    pub resolver: Resolver,
+}
 
 /// What the API needs from whoever starts it.
 pub struct Parts {
@@ -44,6 +54,8 @@ pub struct Parts {
     pub aws_principal: String,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Networks,
+    /// How addresses are judged that tenants want called.
+    pub outbound: Outbound,
     /// What `/metrics` answers; `None` answers 404.
     pub metrics: Option<RenderMetrics>,
 }
@@ -63,6 +75,7 @@ struct Inner {
     patience: Duration,
     aws_principal: String,
     trusted_proxies: Networks,
+    outbound: Outbound,
     metrics: Option<RenderMetrics>,
     gauges: Gauges,
     addresses: Addresses,
@@ -90,6 +103,7 @@ impl App {
             patience: parts.patience,
             aws_principal: parts.aws_principal,
             trusted_proxies: parts.trusted_proxies,
+            outbound: parts.outbound,
             metrics: parts.metrics,
             gauges: Gauges::default(),
             addresses: Addresses::default(),
@@ -145,6 +159,12 @@ impl App {
     #[must_use]
     pub fn aws_principal(&self) -> &str {
         &self.0.aws_principal
+    }
+
+    /// How addresses are judged that tenants want called.
+    #[must_use]
+    pub fn outbound(&self) -> &Outbound {
+        &self.0.outbound
     }
 
     /// The OpenAPI document, made when somebody asks first.

@@ -45,5 +45,5 @@ pub mod request;
 pub mod routes;
 pub mod server;
 
-pub use app::{App, Parts};
+pub use app::{App, Outbound, Parts};
 pub use server::Server;

@@ -25,7 +25,7 @@ const DESCRIPTION: &str = "Plumbline tells where clouds no longer match their Te
     takes long answers 202 with a `Location` to poll. Every POST that creates takes an `Idempotency-Key`.";
 
 /// Tags with what they are about.
-const TAGS: [(&str, &str); 10] = [
+const TAGS: [(&str, &str); 11] = [
     ("service", "Whether the service lives, and who you are."),
     ("orgs", "Organisations: the tenants."),
     ("api-keys", "Machines' credentials."),
@@ -33,6 +33,7 @@ const TAGS: [(&str, &str); 10] = [
     ("state-sources", "Where Terraform states live."),
     ("scans", "Scans of cloud accounts."),
     ("drift", "Where clouds and states differ."),
+    ("outbound-webhooks", "Telling your systems what happened."),
     ("dead-jobs", "Jobs that will not run again by themselves."),
     ("jobs", "What waits and runs for an organisation."),
     ("admin", "For platform operators: the queue and what is in it."),

@@ -30,6 +30,19 @@ const TAKEN: &[Taken] = &[
     },
 ];
 
+/// A value that the database finds wrong, by its own clock.
+struct Wrong {
+    constraint: &'static str,
+    field: &'static str,
+    message: &'static str,
+}
+
+const WRONG: &[Wrong] = &[Wrong {
+    constraint: "webhook_replay_is_forward",
+    field: "since",
+    message: "must be in the past and before until",
+}];
+
 /// SQLSTATEs of a database that is on its way down or up, is full of connections, or gave up on this transaction in favour
 /// of another: trying again helps.
 const PASSING: [&str; 7] = ["57P01", "57P02", "57P03", "57014", "53300", "40001", "40P01"];
@@ -69,6 +82,9 @@ fn refused(refusal: &dyn DatabaseError) -> Option<Problem> {
         });
     }
     let constraint = refusal.constraint()?;
+    if let Some(wrong) = WRONG.iter().find(|wrong| wrong.constraint == constraint) {
+        return Some(Problem::invalid(wrong.field, wrong.message));
+    }
     let taken = TAKEN.iter().find(|taken| taken.constraint == constraint)?;
     Some(Problem::Conflict {
         class: taken.class,
@@ -107,6 +123,29 @@ impl From<jobs::queue::WaitError> for Problem {
         match error {
             jobs::queue::WaitError::Database(error) => error.into(),
             other @ jobs::queue::WaitError::Unknown(_) => Self::internal(other),
+        }
+    }
+}
+
+impl From<jobs::webhooks::endpoint::ChangeError> for Problem {
+    fn from(error: jobs::webhooks::endpoint::ChangeError) -> Self {
+        use jobs::webhooks::endpoint::ChangeError;
+        match error {
+            ChangeError::Database(error) => error.into(),
+            ChangeError::Audit(error) => error.into(),
+            in_grace @ ChangeError::InGrace(_) => Self::conflict("rotation_in_grace", in_grace.to_string()),
+            sealed @ ChangeError::Sealed(_) => Self::internal(sealed),
+        }
+    }
+}
+
+impl From<jobs::webhooks::replay::ReplayError> for Problem {
+    fn from(error: jobs::webhooks::replay::ReplayError) -> Self {
+        use jobs::webhooks::replay::ReplayError;
+        match error {
+            ReplayError::Database(error) => error.into(),
+            ReplayError::Enqueue(error) => error.into(),
+            ReplayError::Audit(error) => error.into(),
         }
     }
 }

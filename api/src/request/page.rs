@@ -6,6 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use chrono::{DateTime, Utc};
 use salvo::extract::{Extractible, Metadata};
 use salvo::http::StatusCode;
 use salvo::oapi::{self, BasicType, Components, EndpointArgRegister, Object, Operation, ParameterIn};
@@ -38,6 +39,17 @@ impl Query<'_> {
         self.text(name)?
             .map(|text| text.parse().map_err(|_| Problem::bad_parameter(name, "is not an id: a UUID is expected")))
             .transpose()
+    }
+
+    /// A time; `None` where it is absent.
+    ///
+    /// # Errors
+    /// 400 where it is given more than once or is not written as RFC 3339 says.
+    pub fn time(&self, name: &str) -> Result<Option<DateTime<Utc>>, Problem> {
+        let Some(text) = self.text(name)? else { return Ok(None) };
+        let time = DateTime::parse_from_rfc3339(text)
+            .map_err(|_| Problem::bad_parameter(name, "is not a time: 2026-01-31T12:00:00Z is one"))?;
+        Ok(Some(time.to_utc()))
     }
 
     /// A parameter's value; `None` where it is absent.

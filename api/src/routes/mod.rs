@@ -15,6 +15,9 @@ mod resources;
 mod scans;
 mod service;
 mod state_sources;
+mod webhook_deliveries;
+mod webhook_endpoints;
+mod webhook_event_types;
 
 use salvo::http::Method;
 use salvo::prelude::Router;
@@ -29,6 +32,7 @@ pub fn described() -> Router {
         .push(service::router())
         .push(me::router())
         .push(providers::router())
+        .push(webhook_event_types::router())
         .push(orgs::router())
         .push(admin::router())
 }

@@ -3,6 +3,7 @@
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use super::page::{Listed, Page};
 use crate::domain::{CredentialType, Provider};
@@ -153,6 +154,21 @@ pub async fn list_scannable(conn: &mut PgConnection, org_id: OrgId) -> sqlx::Res
         "SELECT",
         "FROM cloud_account WHERE org_id = $1 AND provider <> 'kubernetes' ORDER BY created_at, id",
         org_id.uuid(),
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Which of these accounts are an organisation's.
+///
+/// # Errors
+/// The database's.
+pub async fn own(conn: &mut PgConnection, org_id: OrgId, ids: &[CloudAccountId]) -> sqlx::Result<Vec<CloudAccountId>> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+    sqlx::query_scalar!(
+        r#"SELECT id AS "id: CloudAccountId" FROM cloud_account WHERE org_id = $1 AND id = ANY ($2) ORDER BY id"#,
+        org_id.uuid(),
+        &ids,
     )
     .fetch_all(conn)
     .await

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::page::{Listed, Page};
-use crate::ids::{CloudAccountId, WebhookEndpointId, OrgId};
+use crate::ids::{CloudAccountId, OrgId, WebhookEndpointId};
 
 /// An endpoint, without its secrets.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,6 +60,19 @@ impl Endpoint {
     pub const fn is_active(&self) -> bool {
         self.paused_at.is_none() && self.disabled_at.is_none()
     }
+
+    /// What its owner has decided.
+    #[must_use]
+    pub fn settings(&self) -> Settings<'_> {
+        Settings {
+            url: &self.url,
+            description: &self.description,
+            events: &self.events,
+            cloud_account_ids: &self.cloud_account_ids,
+            max_in_flight: self.max_in_flight,
+            rate: self.rate,
+        }
+    }
 }
 
 /// Expands to a checked query of whole [`Endpoint`]s between two pieces of SQL.
@@ -81,7 +94,7 @@ macro_rules! endpoints {
 }
 
 /// What its owner decides about an endpoint, and the secrets as they are stored.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Settings<'a> {
     /// Where to; checked.
     pub url: &'a str,
@@ -364,7 +377,11 @@ pub struct About<'a> {
 ///
 /// # Errors
 /// The database's.
-pub async fn subscribed(conn: &mut PgConnection, org_id: OrgId, about: About<'_>) -> sqlx::Result<Vec<WebhookEndpointId>> {
+pub async fn subscribed(
+    conn: &mut PgConnection,
+    org_id: OrgId,
+    about: About<'_>,
+) -> sqlx::Result<Vec<WebhookEndpointId>> {
     sqlx::query_scalar!(
         r#"SELECT id AS "id: WebhookEndpointId" FROM webhook_endpoint
             WHERE org_id = $1 AND deleted_at IS NULL AND disabled_at IS NULL

@@ -25,6 +25,9 @@ macro_rules! catalogue {
             /// Every type.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
+            /// The names of all, as they are on the wire.
+            pub const WORDS: &'static [&'static str] = &[$($name),+];
+
             /// The dotted name on the wire.
             #[must_use]
             pub const fn as_str(self) -> &'static str {

@@ -5,19 +5,22 @@ use std::fmt::Write as _;
 
 use jobs::crypto::api_key::{self, KeyKind};
 use jobs::db::cloud_account::{self, NewCloudAccount};
+use jobs::db::webhook_endpoint::{self, Headers, Settings, StoredSecret};
 use jobs::domain::{CredentialType, Environment, Plan, Provider, Role, Scope};
-use jobs::ids::{ApiKeyId, CloudAccountId, OrgId};
+use jobs::ids::{ApiKeyId, CloudAccountId, OrgId, WebhookEndpointId};
 use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
 use super::fixture::Fixture;
 use super::wire::exchange;
-use crate::support::Api;
+use crate::support::{Api, Dns};
 
 /// The cast of the table.
 struct Stage {
     fixture: Fixture,
+    /// Knows the name of the webhooks.
+    _dns: Dns,
     org: OrgId,
     theirs: OrgId,
     owner: Api,
@@ -28,11 +31,16 @@ struct Stage {
     raw_admin: String,
     /// A cloud account of the other organisation.
     account: CloudAccountId,
+    /// A webhook endpoint of the other organisation.
+    endpoint: WebhookEndpointId,
 }
 
 impl Stage {
     async fn set() -> Self {
-        let fixture = Fixture::new().await;
+        let dns = Dns::start().await;
+        dns.set("hooks.example.com", &["93.184.215.14"]);
+        let servers = dns.address.to_string();
+        let fixture = Fixture::with(|command| command.env("PLUMBLINE_DNS_SERVERS", &servers)).await;
         let org = fixture.org("acme", Plan::Enterprise).await;
         let theirs = fixture.org("theirs", Plan::Enterprise).await;
         let owner = fixture.person(org, Role::Owner).await;
@@ -54,6 +62,8 @@ impl Stage {
             raw_key: reader.raw,
             raw_admin: admin.raw,
             account: account_of(&fixture, theirs).await,
+            endpoint: endpoint_of(&fixture, theirs).await,
+            _dns: dns,
             fixture,
         }
     }
@@ -201,6 +211,68 @@ impl Stage {
         ]
     }
 
+    /// Webhook endpoints, deliveries and replays.
+    fn webhooks(&self) -> Vec<(&'static str, RequestBuilder)> {
+        let org = format!("/api/v2/orgs/{}", self.org);
+        let endpoints = format!("{org}/webhook-endpoints");
+        let one = format!("{endpoints}/{}", self.endpoint);
+        let post = |path: &str, body: Value| self.owner.request(Method::POST, path).json(&body);
+        let endpoint = |changes: Value| {
+            let mut body = json!({"url": "https://hooks.example.com/", "events": ["drift.*"]});
+            body.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+            post(&endpoints, body)
+        };
+        let url = |url: &str| endpoint(json!({"url": url}));
+        let header = |name: &str, value: &str| endpoint(json!({"headers": {name: value}}));
+        vec![
+            ("a webhook over http", url("http://hooks.example.com/")),
+            ("a webhook with credentials", url("https://ada:pw@hooks.example.com/")),
+            ("a webhook with a fragment", url("https://hooks.example.com/#top")),
+            ("a webhook to port 22", url("https://hooks.example.com:22/")),
+            ("a webhook to a file", url("file:///etc/passwd")),
+            ("a webhook of 2,000 characters", url(&format!("https://hooks.example.com/{}", "x".repeat(1_974)))),
+            ("a webhook to an IPv4 address", url("https://127.0.0.1/")),
+            ("the same, short", url("https://127.1/")),
+            ("the same in octal", url("https://0177.0.0.1/")),
+            ("the same in hexadecimal", url("https://0x7f.1/")),
+            ("the same as one number", url("https://2130706433/")),
+            ("the same, fullwidth", url("https://１２７．０．０．１/")),
+            ("the same, percent-encoded", url("https://%31%32%37.0.0.1/")),
+            ("a public IPv4 address", url("https://8.8.8.8/")),
+            ("the metadata's address", url("https://169.254.169.254/latest/meta-data/")),
+            ("a webhook to an IPv6 address", url("https://[::1]/")),
+            ("an IPv4-mapped one", url("https://[::ffff:127.0.0.1]/")),
+            ("an IPv4-compatible one", url("https://[::127.0.0.1]/")),
+            ("one of NAT64", url("https://[64:ff9b::7f00:1]/")),
+            ("one of 6to4", url("https://[2002:7f00:1::]/")),
+            ("one with a zone", url("https://[fe80::1%25eth0]/")),
+            ("an unknown event type", endpoint(json!({"events": ["scan.exploded"]}))),
+            ("every event there is", endpoint(json!({"events": ["*"]}))),
+            ("a cron where a type belongs", endpoint(json!({"events": ["*/5 * * * *"]}))),
+            ("the header Host", header("Host", "evil.example.com")),
+            ("the header Content-Length", header("content-length", "0")),
+            ("the header webhook-id", header("Webhook-Id", "evt_1")),
+            ("a header with a newline", header("X-A", "a\r\nWebhook-Id: evt_1")),
+            ("a header's name with a newline", header("X-A\r\nHost", "evil.example.com")),
+            ("a header of 64 kB", header("X-A", &"a".repeat(60_000))),
+            ("an account of somebody's", endpoint(json!({"cloud_account_ids": [self.account]}))),
+            ("a secret of one's own", endpoint(json!({"secret": "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}))),
+            ("somebody's endpoint", self.get(&one)),
+            ("somebody's endpoint changed", self.owner.request(Method::PATCH, &one).json(&json!({"active": false}))),
+            ("somebody's endpoint deleted", self.owner.request(Method::DELETE, &one)),
+            ("somebody's secret rotated", post(&format!("{one}/rotate-secret"), json!({}))),
+            ("somebody's endpoint tested", post(&format!("{one}/test"), json!({}))),
+            ("somebody's deliveries", self.get(&format!("{one}/deliveries"))),
+            ("a cron where a time belongs, replayed", post(&format!("{one}/replay"), json!({"since": "*/5 * * * *"}))),
+            ("events of somebody's replayed", post(&format!("{one}/replay"), json!({"since": chrono::Utc::now()}))),
+            ("a delivery that is none", post(&format!("{org}/webhook-deliveries/{}/replay", self.endpoint), json!({}))),
+            ("an endpoint made by a key", {
+                let body = json!({"url": "https://hooks.example.com/", "events": ["drift.*"]});
+                self.fixture.api.with_key(&self.raw_admin).request(Method::POST, &endpoints).json(&body)
+            }),
+        ]
+    }
+
     /// Requests below HTTP, or against it.
     fn bytes(&self) -> Vec<(&'static str, Vec<u8>)> {
         let head = |line: &str| format!("{line} HTTP/1.1\r\nHost: x\r\nX-API-Key: {}\r\n", self.raw_admin);
@@ -238,6 +310,23 @@ async fn account_of(fixture: &Fixture, org: OrgId) -> CloudAccountId {
     cloud_account::insert(&mut conn, &new).await.unwrap().id
 }
 
+async fn endpoint_of(fixture: &Fixture, org: OrgId) -> WebhookEndpointId {
+    let id = WebhookEndpointId::new();
+    let settings = Settings {
+        url: "https://hooks.example.com/",
+        description: "",
+        events: &["drift.*".to_owned()],
+        cloud_account_ids: &[],
+        max_in_flight: 1,
+        rate: None,
+    };
+    let (headers, secret) =
+        (Headers { names: &[], sealed: None }, StoredSecret { sealed: b"sealed", prefix: "whsec_" });
+    let mut conn = fixture.db.pool.acquire().await.unwrap();
+    webhook_endpoint::insert(&mut conn, (org, id), settings, headers, secret).await.unwrap();
+    id
+}
+
 #[tokio::test]
 async fn nothing_a_client_sends_is_our_fault() {
     let stage = Stage::set().await;
@@ -249,9 +338,8 @@ async fn nothing_a_client_sends_is_our_fault() {
         assert!(status < 500, "{what}: {status} {body}");
         requests += 1;
     };
-    for (what, request) in
-        stage.bodies().into_iter().chain(stage.paths()).chain(stage.credentials()).chain(stage.work())
-    {
+    let tables = [stage.bodies(), stage.paths(), stage.credentials(), stage.work(), stage.webhooks()];
+    for (what, request) in tables.into_iter().flatten() {
         let answer = stage.fixture.api.send(request).await;
         if answer.status.is_client_error() && answer.header("content-type") == "application/problem+json" {
             assert_eq!(answer.body["request_id"], answer.header("x-request-id"), "{what}");

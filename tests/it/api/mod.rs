@@ -20,4 +20,5 @@ mod rate_limits;
 mod service;
 mod snapshot;
 mod tokens;
+mod webhooks;
 mod wire;

@@ -19,10 +19,15 @@ pub async fn enqueue(fixture: &Fixture, org: OrgId) -> Uuid {
 
 /// Claims a job of the queue `scans`, as a worker would.
 pub async fn claim(fixture: &Fixture) -> Vec<Claimed> {
-    let lease = Lease::register(&fixture.db.pool, "test:1", &["scans".to_owned()]).await.unwrap();
+    claim_of(fixture, "scans").await
+}
+
+/// Claims a job of a queue, as a worker would.
+pub async fn claim_of(fixture: &Fixture, queue: &str) -> Vec<Claimed> {
+    let lease = Lease::register(&fixture.db.pool, "test:1", &[queue.to_owned()]).await.unwrap();
     let after = Stream::default();
     let look = Look::Everywhere { after: &after };
-    let request = ClaimRequest { worker: lease.worker(), queue: "scans", limit: 1, look };
+    let request = ClaimRequest { worker: lease.worker(), queue, limit: 1, look };
     queue::claim(&mut fixture.db.pool.acquire().await.unwrap(), request).await.unwrap().jobs
 }
 

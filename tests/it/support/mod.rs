@@ -3,6 +3,7 @@
 pub mod account;
 pub mod api;
 pub mod database;
+pub mod dns;
 pub mod faults;
 pub mod moto;
 pub mod oracle;
@@ -14,6 +15,7 @@ pub mod wait;
 
 pub use api::Api;
 pub use database::TestDb;
+pub use dns::Dns;
 pub use pgbouncer::PgBouncer;
 pub use process::Plumbline;
 pub use receiver::{Receiver, Reply};

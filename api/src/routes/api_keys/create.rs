@@ -5,11 +5,12 @@ use jobs::audit::Action;
 use jobs::crypto::api_key::{self, KeyKind};
 use jobs::db;
 use jobs::domain::{Environment, Role, Scope};
+use jobs::events::EventType;
 use salvo::Writer as _;
 use salvo::oapi::{ToSchema, endpoint};
 use serde::Deserialize;
 
-use super::{ApiKey, check_role, facts, record, require_room};
+use super::{ApiKey, check_role, facts, record, require_room, tell};
 use crate::access::{Admin, Tenant};
 use crate::answer::Created;
 use crate::auth::Principal;
@@ -165,6 +166,7 @@ pub(super) async fn create(
         expires_at: checked.expires_at,
     };
     let key = db::api_key::insert(&mut tx, &new).await?;
+    tell(&mut tx, &tenant, (EventType::ApiKeyCreated, &key)).await?;
     record(&mut tx, &tenant, (Action::ApiKeyCreated, &key), facts(&key)).await?;
     let place = format!("/api/v2/orgs/{}/api-keys/{}", tenant.org, key.id);
     attempt.commit(tx, Created::new(&ApiKey::showing(key, raw_key))?.location(&place)).await

@@ -17,6 +17,7 @@ use chrono::{DateTime, Utc};
 use jobs::audit::{self, Action, Entry, Target};
 use jobs::db;
 use jobs::domain::{ApiKeyStatus, Role};
+use jobs::events::{EventType, KeyChange, record_api_key};
 use jobs::ids::{ApiKeyId, OrgId};
 use jobs::plan;
 use salvo::oapi::ToSchema;
@@ -183,6 +184,17 @@ async fn record<P>(
         details,
     };
     audit::append(conn, &entry).await?;
+    Ok(())
+}
+
+/// Tells those who asked for it that a key came or went.
+async fn tell<P>(
+    conn: &mut PgConnection,
+    tenant: &Tenant<P>,
+    (event_type, key): (EventType, &db::api_key::ApiKey),
+) -> Result<(), Problem> {
+    let change = KeyChange { org_id: tenant.org, key, actor: &tenant.caller.actor() };
+    record_api_key(conn, event_type, change).await?;
     Ok(())
 }
 

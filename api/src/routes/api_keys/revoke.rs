@@ -2,12 +2,13 @@
 
 use jobs::audit::Action;
 use jobs::db;
+use jobs::events::EventType;
 use jobs::ids::ApiKeyId;
 use salvo::Writer as _;
 use salvo::oapi::endpoint;
 use salvo::prelude::Json;
 
-use super::{ApiKey, facts, record, unknown};
+use super::{ApiKey, facts, record, tell, unknown};
 use crate::access::{Admin, Person, Tenant};
 use crate::answer::NoContent;
 use crate::problem::Problem;
@@ -33,6 +34,7 @@ pub(super) async fn revoke(tenant: Tenant<Person<Admin>>, key_id: PathId<ApiKeyI
 async fn end(tenant: &Tenant<Person<Admin>>, id: ApiKeyId) -> Result<ApiKey, Problem> {
     let mut tx = tenant.app.begin().await?;
     let key = db::api_key::revoke(&mut tx, tenant.org, id).await?.ok_or(unknown())?;
+    tell(&mut tx, tenant, (EventType::ApiKeyRevoked, &key)).await?;
     record(&mut tx, tenant, (Action::ApiKeyRevoked, &key), facts(&key)).await?;
     tx.commit().await?;
     Ok(key.into())

@@ -5,6 +5,7 @@ use jobs::audit::Action;
 use jobs::crypto::api_key::{self, KeyKind};
 use jobs::db;
 use jobs::domain::{ApiKeyStatus, Scope};
+use jobs::events::EventType;
 use jobs::ids::ApiKeyId;
 use salvo::Writer as _;
 use salvo::oapi::{ToSchema, endpoint};
@@ -12,7 +13,7 @@ use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{check_not_above, record, unknown};
+use super::{check_not_above, record, tell, unknown};
 use crate::access::{Admin, Person, Tenant};
 use crate::answer::Created;
 use crate::idempotency::{Claim, Idempotency};
@@ -94,6 +95,7 @@ pub(super) async fn rotate(
     let grace_ends_at = db::api_key::begin_grace(&mut tx, tenant.org, old.id).await?;
     let details =
         json!({"successor_id": successor.id, "key_prefix": successor.key_prefix, "grace_ends_at": grace_ends_at});
+    tell(&mut tx, &tenant, (EventType::ApiKeyCreated, &successor)).await?;
     record(&mut tx, &tenant, (Action::ApiKeyRotated, &old), details).await?;
     let place = format!("/api/v2/orgs/{}/api-keys/{}", tenant.org, successor.id);
     let answer = Created::new(&Rotated {

@@ -207,15 +207,8 @@ impl Filter for Narrow {
             queue: text("queue")?,
             reason: query.value::<DeathReason>("reason")?,
             error_class: text("error_class")?,
-            died_since: moment(query, "died_since")?,
-            died_until: moment(query, "died_until")?,
+            died_since: query.time("died_since")?,
+            died_until: query.time("died_until")?,
         }))
     }
-}
-
-fn moment(query: Query<'_>, name: &str) -> Result<Option<DateTime<Utc>>, Problem> {
-    let Some(text) = query.text(name)? else { return Ok(None) };
-    let time = DateTime::parse_from_rfc3339(text)
-        .map_err(|_| Problem::bad_parameter(name, "is not a time: 2026-01-31T12:00:00Z is one"))?;
-    Ok(Some(time.to_utc()))
 }

@@ -10,7 +10,10 @@ use salvo::prelude::Router;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{accounts, api_keys, dead_jobs, jobs as org_jobs, posture, resources, scans, state_sources};
+use super::{
+    accounts, api_keys, dead_jobs, jobs as org_jobs, posture, resources, scans, state_sources, webhook_deliveries,
+    webhook_endpoints,
+};
 
 /// An organisation.
 #[derive(Debug, Serialize, ToSchema)]
@@ -65,6 +68,8 @@ pub(super) fn router() -> Router {
             .push(posture::router())
             .push(resources::router())
             .push(scans::router())
-            .push(state_sources::router()),
+            .push(state_sources::router())
+            .push(webhook_deliveries::router())
+            .push(webhook_endpoints::router()),
     )
 }

@@ -59,7 +59,7 @@ impl Filter<'_> {
                 query.push(" AND next_attempt_at <= now() AND id IN (SELECT id FROM webhook_delivery WHERE endpoint_id = ");
                 query.push_bind(of.endpoint_id.uuid());
                 query.push(" AND next_attempt_at <= now() ORDER BY next_attempt_at LIMIT ").push(DUE);
-                query.push(") AND EXISTS").push(CLAIMED);
+                query.push(") AND").push(WORKER).push(" IS NOT NULL");
             }
             Some(status @ (DeliveryStatus::Pending | DeliveryStatus::Failed)) => {
                 match (of.is_deleted, status) {
@@ -67,7 +67,7 @@ impl Filter<'_> {
                     (true, DeliveryStatus::Failed) => query.push(" AND state IN ('pending', 'failed')"),
                     (true, _) => query.push(" AND false"),
                 };
-                query.push(" AND NOT EXISTS").push(CLAIMED);
+                query.push(" AND").push(WORKER).push(" IS NULL");
             }
             Some(status @ (DeliveryStatus::Delivered | DeliveryStatus::Dlq)) => {
                 query.push(" AND state = ").push_bind(status.as_str());
@@ -86,18 +86,20 @@ impl Filter<'_> {
     }
 }
 
-/// Whether a worker is at a delivery.
-const CLAIMED: &str = " (SELECT FROM job j WHERE j.id = w.job_id AND j.claimed_by IS NOT NULL)";
+/// The worker that is at a delivery. A value and not an EXISTS, which may be joined by reading all jobs of everybody.
+const WORKER: &str = " (SELECT j.claimed_by FROM job j WHERE j.id = w.job_id)";
 
-/// The deliveries of an endpoint, newest event first.
+/// The deliveries of an endpoint, newest event first. Planned anew each time: one plan for all that may be asked would be a bad one for
+/// most of it.
 ///
 /// # Errors
 /// The database's.
 pub async fn list(conn: &mut PgConnection, of: Of, filter: Filter<'_>, page: Page) -> sqlx::Result<Narrowed> {
     let mut count = QueryBuilder::<Postgres>::new("SELECT count(*) FROM (SELECT");
     filter.push(&mut count, of);
-    count.push(" LIMIT ").push(COUNTED).push(") counted");
-    let total: i64 = count.build_query_scalar().fetch_one(&mut *conn).await?;
+    // In the order of an index, or all of the table might be read for them.
+    count.push(" ORDER BY event_id DESC LIMIT ").push(COUNTED).push(") counted");
+    let total: i64 = count.build_query_scalar().persistent(false).fetch_one(&mut *conn).await?;
 
     let mut rows = QueryBuilder::<Postgres>::new(SELECT);
     rows.push("SELECT *");
@@ -105,7 +107,7 @@ pub async fn list(conn: &mut PgConnection, of: Of, filter: Filter<'_>, page: Pag
     // Written out: a plan for any limit would be one for many rows.
     rows.push(" ORDER BY event_id DESC LIMIT ").push(page.limit).push(" OFFSET ").push(page.offset);
     rows.push(FROM).push(" ORDER BY d.event_id DESC");
-    Ok(Narrowed { rows: rows.build_query_as().fetch_all(conn).await?, total })
+    Ok(Narrowed { rows: rows.build_query_as().persistent(false).fetch_all(conn).await?, total })
 }
 
 /// The first id that an event of this time can have.
