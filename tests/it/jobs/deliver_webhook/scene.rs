@@ -60,15 +60,15 @@ impl Scene {
 
     /// An endpoint at this URL that asks for these events.
     pub async fn subscriber(&self, url: &str, events: &[&str]) -> Subscriber {
-        self.subscriber_with(url, events, |_| {}).await
+        self.subscriber_with(url, events, |_, _| {}).await
     }
 
-    /// The same with other settings.
+    /// The same with other settings, or for these accounts alone.
     pub async fn subscriber_with(
         &self,
         url: &str,
         events: &[&str],
-        change: impl FnOnce(&mut Settings<'_>),
+        change: impl FnOnce(&mut Settings<'_>, &mut Vec<CloudAccountId>),
     ) -> Subscriber {
         let events: Vec<String> = events.iter().map(ToString::to_string).collect();
         let mut settings = Settings {
@@ -79,7 +79,9 @@ impl Scene {
             max_in_flight: endpoint::USUAL_IN_FLIGHT,
             rate: None,
         };
-        change(&mut settings);
+        let mut accounts = Vec::new();
+        change(&mut settings, &mut accounts);
+        let settings = Settings { cloud_account_ids: &accounts, ..settings };
         let headers = BTreeMap::from([("x-team".to_owned(), "platform".to_owned())]);
         let mut tx = self.world.pool.begin().await.unwrap();
         let (by, keyring) = (By { actor: &actor(), origin: &Origin::default() }, &self.world.services.keyring);
