@@ -11,7 +11,8 @@ use crate::api::snapshot::assert_answer;
 async fn of_thirty_at_once_twenty_are_created_and_a_deleted_one_makes_room() {
     let case = Case::new().await;
     let body = json!({"url": format!("https://{PUBLIC}/"), "events": ["drift.*"]});
-    let answers = join_all((0..30).map(|_| case.owner.post(&case.path(""), &body))).await;
+    let path = case.path("");
+    let answers = join_all((0..30).map(|_| case.owner.post(&path, &body))).await;
     let (good, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status.as_u16() == 201);
     assert_eq!((good.len(), refused.len()), (20, 10));
     assert!(refused.iter().all(|answer| answer.body["error_class"] == "too_many_endpoints"), "{refused:?}");

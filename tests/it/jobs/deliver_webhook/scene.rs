@@ -64,22 +64,23 @@ impl Scene {
     }
 
     /// The same with other settings.
-    pub async fn subscriber_with(
+    pub async fn subscriber_with<'a>(
         &self,
-        url: &str,
+        url: &'a str,
         events: &[&str],
-        change: impl FnOnce(&mut Settings<'_>),
+        change: impl FnOnce(&mut Settings<'a>),
     ) -> Subscriber {
-        let events: Vec<String> = events.iter().map(ToString::to_string).collect();
         let mut settings = Settings {
             url,
             description: "",
-            events: &events,
+            events: &[],
             cloud_account_ids: &[],
             max_in_flight: endpoint::USUAL_IN_FLIGHT,
             rate: None,
         };
         change(&mut settings);
+        let events: Vec<String> = events.iter().map(ToString::to_string).collect();
+        let settings = Settings { events: &events, ..settings };
         let headers = BTreeMap::from([("x-team".to_owned(), "platform".to_owned())]);
         let mut tx = self.world.pool.begin().await.unwrap();
         let (by, keyring) = (By { actor: &actor(), origin: &Origin::default() }, &self.world.services.keyring);
