@@ -213,3 +213,32 @@ fn options(options: &mut ResolverOpts) {
     options.use_hosts_file = ResolveHosts::Never;
     options.server_ordering_strategy = ServerOrderingStrategy::UserProvidedOrder;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_are_addresses_with_or_without_a_port() {
+        let servers: Servers = " 10.0.0.2:5353, 10.0.0.3,[fd00::2]:53, fd00::3 ,".parse().unwrap();
+        let wanted = ["10.0.0.2:5353", "10.0.0.3:53", "[fd00::2]:53", "[fd00::3]:53"].map(|text| text.parse().unwrap());
+        assert_eq!(servers.addresses(), wanted);
+        assert_eq!("".parse(), Ok(Servers::default()));
+        for text in ["dns.example", "10.0.0.2:", "10.0.0.2:99999", "10.0.0.2 10.0.0.3"] {
+            assert_eq!(text.parse::<Servers>(), Err(InvalidServer(text.to_owned())));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_stands_in_the_hosts_file_is_not_asked_for() {
+        // Nobody answers there: asking would take seconds, and fail.
+        let mut resolver = Resolver::new(&["127.0.0.1:9".parse().unwrap()]).unwrap();
+        let name = Name::from_ascii("receiver.").unwrap();
+        let record = RData::A("10.9.8.7".parse::<std::net::Ipv4Addr>().unwrap().into());
+        let lookup = Lookup::from_rdata(Query::query(name.clone(), RecordType::A), record);
+        let mut hosts = Hosts::default();
+        hosts.insert(name, RecordType::A, lookup);
+        resolver.hosts = Arc::new(hosts);
+        assert_eq!(resolver.lookup("Receiver").await, Ok(vec!["10.9.8.7".parse().unwrap()]));
+    }
+}

@@ -109,7 +109,7 @@ fn each_library_stands_in_its_room() {
     none("salvo belongs in api", &outside(&["salvo::", "use salvo"], &["api"]));
     let queue = ["jobs/src/queue", "workers/src/runtime.rs"];
     none("apalis belongs in the queue and the runtime", &outside(&["apalis::", "apalis_core::", "use apalis"], &queue));
-    let http = ["workers/src/outbound", "workers/src/cloud", "api/src/auth"];
+    let http = ["workers/src/outbound", "workers/tests/outbound", "workers/src/cloud", "api/src/auth"];
     none("reqwest belongs in outbound, the cloud clients and api/src/auth", &outside(&["reqwest::"], &http));
     none(
         "delays of the backoff crate stand behind jobs/src/retry.rs",

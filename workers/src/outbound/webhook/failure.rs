@@ -83,7 +83,6 @@ impl Failure {
 
     /// What an error of the client means.
     pub(super) fn of(error: &reqwest::Error, place: &Place) -> Self {
-        let find = |wanted: fn(&(dyn Error + 'static)) -> bool| sources(error).find(|source| wanted(*source));
         if let Some(why) = sources(error).find_map(|source| source.downcast_ref::<Unreachable>()) {
             let class = match why {
                 Unreachable::Refused { .. } => FailureClass::BlockedAddress,
@@ -91,7 +90,7 @@ impl Failure {
             };
             return Self::new(class, why);
         }
-        if let Some(why) = find(|source| source.is::<rustls::Error>()) {
+        if let Some(why) = sources(error).find_map(|source| source.downcast_ref::<rustls::Error>()) {
             return Self::new(FailureClass::Tls, format_args!("no TLS with {place}: {why}"));
         }
         let cause = sources(error).last().map(ToString::to_string).unwrap_or_default();
@@ -99,7 +98,7 @@ impl Failure {
             Self::new(FailureClass::Timeout, format_args!("{place} did not take the connection in time"))
         } else if error.is_timeout() {
             Self::late(place)
-        } else if error.is_connect() && find(is_after_tcp).is_some() {
+        } else if error.is_connect() && sources(error).any(is_after_tcp) {
             Self::new(FailureClass::Tls, format_args!("{place} closed the connection before TLS was agreed: {cause}"))
         } else if error.is_connect() {
             Self::new(FailureClass::Connect, format_args!("no connection to {place}: {cause}"))
