@@ -45,10 +45,13 @@ async fn somebody_elses_is_as_one_that_is_none() {
     case.endpoint(json!({})).await;
     let id = case.delivered(200, Then::Delivered).await;
     let theirs = case.fixture.org("theirs", Plan::Team).await;
-    let stranger = case.fixture.person(theirs, Role::Owner).await;
+    let stranger = case.fixture.caller(theirs, Role::Admin).await;
     let through = format!("/api/v2/orgs/{theirs}/webhook-deliveries/{}", id.as_str().unwrap());
     stranger.get(&through).await.expect(404);
-    stranger.post(&format!("{through}/replay"), &json!({})).await.expect(404);
+    // Somebody of both organisations, through the wrong one.
+    let both = case.fixture.person(theirs, Role::Owner).await;
+    both.get(&through).await.expect(404);
+    both.post(&format!("{through}/replay"), &json!({})).await.expect(404);
     stranger.get(&case.delivery(&id, "")).await.expect(404);
     case.owner.get(&case.delivery(&json!(DeliveryId::new()), "")).await.expect(404);
     case.owner.get(&case.delivery(&json!("nonsense"), "")).await.expect(404);

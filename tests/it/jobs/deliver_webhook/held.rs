@@ -60,7 +60,7 @@ async fn an_endpoint_gets_no_more_at_once_than_it_wants_and_hangs_up_nobody_else
     let slow = Receiver::start(move |_, _| Reply::Held(Arc::clone(&held))).await;
     let fast = Receiver::content().await;
     let scene = Scene::new().await;
-    let slow_one = scene.subscriber_with(&slow.url, &["scan.*"], |settings, _| settings.max_in_flight = 2).await;
+    let slow_one = scene.subscriber_with(&slow.url, &["scan.*"], |settings| settings.max_in_flight = 2).await;
     let fast_one = scene.subscriber(&fast.url, &["scan.*"]).await;
     let mut events = Vec::new();
     for _ in 0..8 {
@@ -85,7 +85,7 @@ async fn a_rate_is_kept_after_a_second_s_worth() {
     let receiver = Receiver::content().await;
     let scene = Scene::new().await;
     let rate = 10.0;
-    let subscriber = scene.subscriber_with(&receiver.url, &["scan.*"], |settings, _| settings.rate = Some(rate)).await;
+    let subscriber = scene.subscriber_with(&receiver.url, &["scan.*"], |settings| settings.rate = Some(rate)).await;
     let started = Instant::now();
     let mut last = Vec::new();
     for _ in 0..30 {

@@ -60,28 +60,27 @@ impl Scene {
 
     /// An endpoint at this URL that asks for these events.
     pub async fn subscriber(&self, url: &str, events: &[&str]) -> Subscriber {
-        self.subscriber_with(url, events, |_, _| {}).await
+        self.subscriber_with(url, events, |_| {}).await
     }
 
-    /// The same with other settings, or for these accounts alone.
-    pub async fn subscriber_with(
+    /// The same with other settings.
+    pub async fn subscriber_with<'a>(
         &self,
-        url: &str,
+        url: &'a str,
         events: &[&str],
-        change: impl FnOnce(&mut Settings<'_>, &mut Vec<CloudAccountId>),
+        change: impl FnOnce(&mut Settings<'a>),
     ) -> Subscriber {
-        let events: Vec<String> = events.iter().map(ToString::to_string).collect();
         let mut settings = Settings {
             url,
             description: "",
-            events: &events,
+            events: &[],
             cloud_account_ids: &[],
             max_in_flight: endpoint::USUAL_IN_FLIGHT,
             rate: None,
         };
-        let mut accounts = Vec::new();
-        change(&mut settings, &mut accounts);
-        let settings = Settings { cloud_account_ids: &accounts, ..settings };
+        change(&mut settings);
+        let events: Vec<String> = events.iter().map(ToString::to_string).collect();
+        let settings = Settings { events: &events, ..settings };
         let headers = BTreeMap::from([("x-team".to_owned(), "platform".to_owned())]);
         let mut tx = self.world.pool.begin().await.unwrap();
         let (by, keyring) = (By { actor: &actor(), origin: &Origin::default() }, &self.world.services.keyring);

@@ -15,8 +15,10 @@ async fn an_event_goes_to_those_who_asked_for_its_type_and_account() {
     let _exact = scene.subscriber(&format!("{}/exact", receiver.url), &["scan.completed"]).await;
     let _group = scene.subscriber(&format!("{}/group", receiver.url), &["drift.*", "scan.*"]).await;
     let _other = scene.subscriber(&format!("{}/other", receiver.url), &["drift.detected"]).await;
-    let _mine =
-        scene.subscriber_with(&format!("{}/mine", receiver.url), &["scan.*"], |_, accounts| accounts.push(account)).await;
+    let mine = [account];
+    let _mine = scene
+        .subscriber_with(&format!("{}/mine", receiver.url), &["scan.*"], |settings| settings.cloud_account_ids = &mine)
+        .await;
     for event in [
         scene.event_of(EventType::ScanCompleted, Some(account)).await,
         scene.event_of(EventType::ScanFailed, Some(another)).await,
