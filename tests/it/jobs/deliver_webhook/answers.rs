@@ -45,7 +45,11 @@ async fn ten_failures_are_the_end_until_somebody_replays_it() {
     let id = scene.send(&subscriber).await;
     let dead = scene.hurried(id, DeliveryStatus::Dlq).await;
     assert_eq!((dead.attempts, dead.next_attempt_at, receiver.count()), (10, None, 10));
-    assert_eq!(scene.world.number("SELECT count(*) FROM dead_job WHERE error_class = 'http_status'").await, 1);
+    eventually("its job is a dead letter", async || {
+        let dead = "SELECT count(*) FROM dead_job WHERE error_class = 'http_status'";
+        (scene.world.number(dead).await == 1).then_some(())
+    })
+    .await;
     let endpoint = scene.endpoint(&subscriber).await;
     assert_eq!((endpoint.consecutive_failures, endpoint.failed_deliveries), (10, 1), "ten attempts at one delivery");
     assert_eq!(endpoint.disabled_at, None);
