@@ -143,7 +143,9 @@ impl Columns {
 /// The database's; then nothing is written.
 pub async fn record(conn: &mut PgConnection, records: &[Record]) -> sqlx::Result<Vec<(OrgId, WebhookEndpointId)>> {
     let mut columns = Columns::default();
-    records.iter().for_each(|record| columns.push(record));
+    for record in records {
+        columns.push(record);
+    }
     let overdue = sqlx::query!(
         r#"WITH given AS (
              SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::int[], $7::text[],

@@ -7,7 +7,7 @@ use jobs::domain::DeliveryStatus;
 use jobs::webhooks::endpoint::{self, ChangeError};
 
 use super::scene::{Scene, Subscriber, actor, table};
-use crate::support::Receiver;
+use crate::support::{Receiver, eventually};
 
 /// Rotates, and tells the new secret.
 async fn rotate(scene: &Scene, subscriber: &Subscriber, grace_hours: i32) -> Result<String, ChangeError> {
@@ -64,6 +64,11 @@ async fn a_secret_that_does_not_open_is_our_fault_and_ends() {
     insta::assert_snapshot!(table(&scene.attempts(id).await[..1]));
     let endpoint = scene.endpoint(&subscriber).await;
     assert_eq!((endpoint.consecutive_failures, endpoint.failed_deliveries, endpoint.failing_since), (0, 0, None));
+    eventually("operators are told more", async || {
+        let told = "SELECT count(*) FROM dead_job WHERE error LIKE '%sealed under another master key%'";
+        (scene.world.number(told).await == 1).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

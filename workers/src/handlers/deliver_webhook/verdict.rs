@@ -25,6 +25,8 @@ pub(super) struct Judged {
     pub(super) is_gone: bool,
     answer: Option<Answer>,
     failure: Option<(&'static str, String)>,
+    /// What operators are told besides: the log of attempts is the customer's.
+    cause: Option<String>,
     then: Then,
     faring: Faring,
     hold_up: Option<Duration>,
@@ -42,6 +44,7 @@ impl Judged {
                 is_gone: false,
                 answer: Some(answer),
                 failure: None,
+                cause: None,
                 then: Then::Delivered,
                 faring: Faring::Well,
                 hold_up: None,
@@ -52,6 +55,7 @@ impl Judged {
                     duration,
                     is_gone,
                     failure: Some(refusal(&answer)),
+                    cause: None,
                     then: if is_gone { Then::Dead } else { next(cx, answer.retry_after) },
                     faring: failing,
                     hold_up: answer.retry_after.map(|after| after.min(LONGEST_HOLD_UP)),
@@ -63,6 +67,7 @@ impl Judged {
                 is_gone: false,
                 answer: None,
                 failure: Some((failure.class.as_str(), failure.message)),
+                cause: None,
                 then: next(cx, None),
                 faring: failing,
                 hold_up: None,
@@ -76,7 +81,8 @@ impl Judged {
             duration: Duration::ZERO,
             is_gone: false,
             answer: None,
-            failure: Some(("internal", format!("nothing was sent, by a fault of ours: {fault}"))),
+            failure: Some(("internal", "nothing was sent, by a fault of ours; it is tried again".to_owned())),
+            cause: Some(fault.to_string()),
             then: next(cx, None),
             faring: Faring::Unknown,
             hold_up: None,
@@ -90,11 +96,12 @@ impl Judged {
 
     /// What is written down of it, and what becomes of the job: both with the same delay.
     pub(super) fn into_record(self, cx: &JobContext, load: &Load) -> (Record, Result<Value, JobError>) {
+        let message = |told: &String| self.cause.clone().unwrap_or_else(|| told.clone());
         let result = match (&self.failure, self.then) {
             (None, _) => Ok(Value::Null),
-            (Some((class, message)), Then::Retry(delay)) => Err(JobError::retry_after(class, message, delay)),
-            (Some((class, message)), _) if self.is_gone => Err(JobError::fail(class, message)),
-            (Some((class, message)), _) => Err(JobError::retry(class, message)),
+            (Some((class, told)), Then::Retry(delay)) => Err(JobError::retry_after(class, message(told), delay)),
+            (Some((class, told)), _) if self.is_gone => Err(JobError::fail(class, message(told))),
+            (Some((class, told)), _) => Err(JobError::retry(class, message(told))),
         };
         // Attempts that are written down of this job; the others' workers were lost.
         let known = if load.job_id == cx.id { load.attempts } else { 0 };
