@@ -16,7 +16,7 @@ fn wrong_usage_is_exit_status_2() {
 #[test]
 fn values_that_cannot_be_are_wrong_usage_and_say_what_can_be() {
     for (args, hint) in [
-        (&["worker", "--queues", "scans,nope"][..], "awaited, drift, maintenance, scans"),
+        (&["worker", "--queues", "scans,nope"][..], "awaited, drift, maintenance, scans, webhooks"),
         (&["key", "create", "--org", "acme", "--name", "ab"], "3 to 128"),
         (&["token", "--org", "acme", "--email", "nope", "--role", "owner"], "email"),
         (&["org", "create", "No Such Name"], "lower-case"),

@@ -133,7 +133,8 @@ impl Runtime {
         let (mut lanes, mut loops) = (Vec::new(), Vec::new());
         for queue in &queues {
             let judged = Arc::clone(&handlers);
-            let parallel = handlers.values().filter(|handler| handler.queue == queue).map(|handler| handler.parallel).max();
+            let parallel =
+                handlers.values().filter(|handler| handler.queue == queue).map(|handler| handler.parallel).max();
             let concurrency = self.config.concurrency * parallel.unwrap_or(1);
             let shared = Shared { config: Config { concurrency, ..self.config.clone() }, ..shared.clone() };
             let (backend, running) = QueueBackend::open(

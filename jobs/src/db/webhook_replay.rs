@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use crate::audit::{Actor, Origin};
 use crate::domain::{BatchState, ReplayWhich};
-use crate::ids::{DeliveryId, WebhookEndpointId, EventId, JobId, OrgId, WebhookReplayId};
+use crate::ids::{DeliveryId, EventId, JobId, OrgId, WebhookEndpointId, WebhookReplayId};
 
 /// A replay.
 #[derive(Debug, Clone, PartialEq)]
@@ -138,10 +138,9 @@ pub async fn lock(
     .fetch_optional(&mut *conn)
     .await?;
     let Some(reached) = reached else { return Ok(None) };
-    let replay =
-        replays!("SELECT", "FROM webhook_replay WHERE org_id = $1 AND id = $2", org_id.uuid(), id.uuid())
-            .fetch_one(conn)
-            .await?;
+    let replay = replays!("SELECT", "FROM webhook_replay WHERE org_id = $1 AND id = $2", org_id.uuid(), id.uuid())
+        .fetch_one(conn)
+        .await?;
     Ok(Some((replay, reached)))
 }
 

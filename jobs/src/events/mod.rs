@@ -15,6 +15,6 @@ mod record;
 
 pub use catalogue::{Body, EventType};
 pub use record::{
-    Disabled, Drift, KeyChange, NewEvent, Tell, record, record_api_key, record_drift, record_scan_end, record_test_ping,
-    record_webhook_disabled,
+    Disabled, Drift, KeyChange, NewEvent, Tell, record, record_api_key, record_drift, record_scan_end,
+    record_test_ping, record_webhook_disabled,
 };

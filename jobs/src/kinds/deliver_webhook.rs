@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::Job;
-use crate::ids::{DeliveryId, WebhookEndpointId, OrgId};
+use crate::ids::{DeliveryId, OrgId, WebhookEndpointId};
 use crate::retry::Backoff;
 
 /// Between two attempts. With the first one at once, ten attempts in a bit more than three days.

@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use crate::db::webhook_delivery::{self, NewDelivery};
 use crate::db::webhook_endpoint::{self, About};
 use crate::domain::Trigger;
-use crate::ids::{DeliveryId, WebhookEndpointId, EventId, OrgId};
+use crate::ids::{DeliveryId, EventId, OrgId, WebhookEndpointId};
 use crate::kinds::Job as _;
 use crate::kinds::deliver_webhook::DeliverWebhook;
 use crate::queue::{EnqueueError, enqueue_many_at};
@@ -46,11 +46,7 @@ pub async fn deliver(
 ) -> Result<Vec<DeliveryId>, EnqueueError> {
     let jobs: Vec<DeliverWebhook> = endpoints
         .iter()
-        .map(|endpoint| DeliverWebhook {
-            org_id: event.org_id,
-            endpoint_id: *endpoint,
-            delivery_id: DeliveryId::new(),
-        })
+        .map(|endpoint| DeliverWebhook { org_id: event.org_id, endpoint_id: *endpoint, delivery_id: DeliveryId::new() })
         .collect();
     let enqueued = enqueue_many_at(conn, &jobs, priority).await?;
     let new: Vec<NewDelivery> = jobs

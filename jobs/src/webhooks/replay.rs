@@ -87,8 +87,12 @@ async fn again(
 ) -> Result<Vec<DeliveryId>, ReplayError> {
     let jobs: Vec<JobId> = deliveries.iter().map(|delivery| delivery.job_id).collect();
     let fates = run_again(conn, &jobs, priority).await?;
-    let gone: Vec<Standing> =
-        deliveries.iter().zip(&fates).filter(|(_, fate)| **fate == Again::Gone).map(|(delivery, _)| *delivery).collect();
+    let gone: Vec<Standing> = deliveries
+        .iter()
+        .zip(&fates)
+        .filter(|(_, fate)| **fate == Again::Gone)
+        .map(|(delivery, _)| *delivery)
+        .collect();
     let anew: Vec<DeliverWebhook> = gone
         .iter()
         .map(|delivery| DeliverWebhook { org_id, endpoint_id: delivery.endpoint_id, delivery_id: delivery.id })

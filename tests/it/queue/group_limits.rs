@@ -79,7 +79,8 @@ async fn of_a_group_s_limit_and_the_operators_the_lesser_holds() {
     for group in ["own", "bare"] {
         fill(&db.pool, group, 30).await;
     }
-    let per_group = |max_running| Limit { kind: Letter::KIND.to_owned(), per: Per::Group, tenant: Uuid::nil(), max_running };
+    let per_group =
+        |max_running| Limit { kind: Letter::KIND.to_owned(), per: Per::Group, tenant: Uuid::nil(), max_running };
     limit::set(&mut db.pool.acquire().await.unwrap(), &per_group(3), "test").await.unwrap();
     set(&db.pool, "own", 5, None).await;
     let claimed = claim(&db.pool, worker, 60).await;
@@ -129,7 +130,8 @@ async fn a_group_that_is_held_up_starts_nothing_and_says_when_it_may() {
     group_limit::hold_up::<Letter>(&mut conn, tenant, "shy", Duration::from_secs(1)).await.unwrap();
     set(&db.pool, "shy", 20, None).await;
     let after = queue::Stream::default();
-    let request = queue::ClaimRequest { worker, queue: Letter::QUEUE, limit: 9, look: queue::Look::Everywhere { after: &after } };
+    let request =
+        queue::ClaimRequest { worker, queue: Letter::QUEUE, limit: 9, look: queue::Look::Everywhere { after: &after } };
     let held = queue::claim(&mut conn, request).await.unwrap();
     assert!(held.jobs.is_empty());
     assert!(held.next_in.is_some_and(|wait| wait > Duration::from_secs(50) && wait <= Duration::from_mins(1)));

@@ -7,7 +7,7 @@ use uuid::{Timestamp, Uuid};
 use super::{Delivery, FROM, SELECT};
 use crate::db::page::Page;
 use crate::domain::DeliveryStatus;
-use crate::ids::{WebhookEndpointId, OrgId};
+use crate::ids::{OrgId, WebhookEndpointId};
 
 /// A list is counted so far and no further: it may have millions of rows.
 pub const COUNTED: i64 = 10_000;
@@ -56,7 +56,9 @@ impl Filter<'_> {
             None => {}
             // The oldest that are due are enough to find them.
             Some(DeliveryStatus::InFlight) => {
-                query.push(" AND next_attempt_at <= now() AND id IN (SELECT id FROM webhook_delivery WHERE endpoint_id = ");
+                query.push(
+                    " AND next_attempt_at <= now() AND id IN (SELECT id FROM webhook_delivery WHERE endpoint_id = ",
+                );
                 query.push_bind(of.endpoint_id.uuid());
                 query.push(" AND next_attempt_at <= now() ORDER BY next_attempt_at LIMIT ").push(DUE);
                 query.push(") AND").push(WORKER).push(" IS NOT NULL");

@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::domain::Trigger;
-use crate::ids::{DeliveryId, WebhookEndpointId, EventId, JobId, OrgId};
+use crate::ids::{DeliveryId, EventId, JobId, OrgId, WebhookEndpointId};
 
 /// A delivery with all that an attempt needs.
 #[derive(Debug, Clone)]

@@ -20,7 +20,7 @@ use sqlx::{PgConnection, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use crate::domain::{DeliveryStatus, Trigger};
-use crate::ids::{DeliveryId, WebhookEndpointId, EventId, JobId, OrgId};
+use crate::ids::{DeliveryId, EventId, JobId, OrgId, WebhookEndpointId};
 
 /// A delivery as its owner sees it, with the last attempt.
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow)]

@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::domain::Trigger;
-use crate::ids::{DeliveryId, WebhookEndpointId, OrgId};
+use crate::ids::{DeliveryId, OrgId, WebhookEndpointId};
 use crate::kinds::Job as _;
 use crate::kinds::deliver_webhook::DeliverWebhook;
 use crate::queue::Claim;

@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::ids::{DeliveryId, WebhookEndpointId, JobId, OrgId};
+use crate::ids::{DeliveryId, JobId, OrgId, WebhookEndpointId};
 
 /// A delivery, by what a replay has to know of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

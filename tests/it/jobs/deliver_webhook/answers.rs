@@ -9,7 +9,11 @@ use crate::support::{Receiver, Reply, eventually};
 #[tokio::test]
 async fn three_failures_and_a_success_are_four_attempts_at_one_message() {
     let receiver = Receiver::start(|nth, _| {
-        if nth < 3 { Reply::Full(500, &[], format!("busy {nth}").into_bytes()) } else { Reply::Full(200, &[], b"ok".to_vec()) }
+        if nth < 3 {
+            Reply::Full(500, &[], format!("busy {nth}").into_bytes())
+        } else {
+            Reply::Full(200, &[], b"ok".to_vec())
+        }
     })
     .await;
     let scene = Scene::new().await;
@@ -69,12 +73,17 @@ async fn gone_ends_the_delivery_and_the_endpoint_and_its_owner_hears_of_it_on_th
     assert_eq!(endpoint.disabled_reason.as_deref(), Some("it answered 410 Gone"));
     eventually("the owner is told", async || (other.count() > 0).then_some(())).await;
     let told = other.received()[0].json();
-    assert_eq!((&told["type"], &told["data"]["endpoint_id"]), (&"webhook.disabled".into(), &subscriber.id.to_string().into()));
+    assert_eq!(
+        (&told["type"], &told["data"]["endpoint_id"]),
+        (&"webhook.disabled".into(), &subscriber.id.to_string().into())
+    );
     assert_eq!(gone.count(), 1, "nothing is sent to it any more");
-    let audited = "SELECT count(*) FROM audit_event WHERE action = 'webhook_endpoint.disabled' AND actor_kind = 'system'";
+    let audited =
+        "SELECT count(*) FROM audit_event WHERE action = 'webhook_endpoint.disabled' AND actor_kind = 'system'";
     assert_eq!(scene.world.number(audited).await, 1);
     let later = scene.event().await;
-    let sent = "SELECT count(*) FROM webhook_delivery d JOIN event e ON e.id = d.event_id WHERE e.event_type LIKE 'scan.%'";
+    let sent =
+        "SELECT count(*) FROM webhook_delivery d JOIN event e ON e.id = d.event_id WHERE e.event_type LIKE 'scan.%'";
     assert_eq!(scene.world.number(sent).await, 1, "{later} is for nobody");
 }
 

@@ -24,7 +24,8 @@ async fn a_worker_killed_between_posting_and_writing_it_down_is_followed_by_the_
     let gate = Arc::new(Semaphore::new(0));
     let held = Arc::clone(&gate);
     // The first request is received whole; its answer never comes.
-    let receiver = Receiver::start(move |nth, _| if nth == 0 { Reply::Held(Arc::clone(&held)) } else { Reply::Status(200) }).await;
+    let receiver =
+        Receiver::start(move |nth, _| if nth == 0 { Reply::Held(Arc::clone(&held)) } else { Reply::Status(200) }).await;
     let scene = Scene::idle().await;
     let subscriber = scene.subscriber(&receiver.url, &["scan.*"]).await;
     let mut first = worker(&scene);

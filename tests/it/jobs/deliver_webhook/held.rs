@@ -157,7 +157,11 @@ async fn five_days_and_fifty_failed_deliveries_disable_an_endpoint_and_less_does
                 let due = "UPDATE job SET run_at = now() WHERE claimed_by IS NULL AND concurrency_group = $1";
                 sqlx::query(due).bind(subscriber.id.to_string()).execute(&scene.world.pool).await.unwrap();
                 let delivery = scene.look(id).await;
-                delivery.last_error.clone().filter(|error| error.starts_with("cancelled")).map(|error| (delivery, error))
+                delivery
+                    .last_error
+                    .clone()
+                    .filter(|error| error.starts_with("cancelled"))
+                    .map(|error| (delivery, error))
             })
             .await;
             assert_eq!((ended.0.status, ended.0.next_attempt_at), (DeliveryStatus::Failed, None));

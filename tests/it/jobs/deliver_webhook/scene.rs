@@ -178,7 +178,8 @@ pub fn table(attempts: &[LoggedAttempt]) -> String {
     for attempt in attempts {
         let status = attempt.response_status.map_or("-".to_owned(), |status| status.to_string());
         let class = attempt.error_class.as_deref().unwrap_or("-");
-        let (error, body) = (attempt.error.as_deref().unwrap_or("-"), attempt.response_excerpt.as_deref().unwrap_or("-"));
+        let (error, body) =
+            (attempt.error.as_deref().unwrap_or("-"), attempt.response_excerpt.as_deref().unwrap_or("-"));
         let body: String = body.chars().take(40).collect();
         writeln!(table, "{} {} {status} {class} | {error} | {body}", attempt.number, attempt.trigger).unwrap();
     }

@@ -68,6 +68,7 @@ async fn an_event_that_is_rolled_back_is_told_to_nobody() {
     let mut tx = scene.world.pool.begin().await.unwrap();
     jobs::events::record(&mut tx, new, jobs::events::Tell::Subscribers).await.unwrap();
     tx.rollback().await.unwrap();
-    let left = "SELECT (SELECT count(*) FROM job) + (SELECT count(*) FROM event) + (SELECT count(*) FROM webhook_delivery)";
+    let left =
+        "SELECT (SELECT count(*) FROM job) + (SELECT count(*) FROM event) + (SELECT count(*) FROM webhook_delivery)";
     assert_eq!(scene.world.number(left).await, 0);
 }

@@ -36,7 +36,8 @@ pub(super) enum Fault {
 impl Message {
     pub(super) fn of(keyring: &Keyring, load: &Load) -> Result<Self, Fault> {
         let place = Place { org_id: load.org_id, endpoint_id: load.endpoint.id };
-        let secret = sealed::open_secret(keyring, place, Slot::Current, &load.endpoint.secret).map_err(Fault::Secret)?;
+        let secret =
+            sealed::open_secret(keyring, place, Slot::Current, &load.endpoint.secret).map_err(Fault::Secret)?;
         let previous = load.endpoint.previous_secret.as_ref();
         let previous = previous.map(|stored| sealed::open_secret(keyring, place, Slot::Previous, stored));
         let previous = previous.transpose().map_err(Fault::Secret)?;
