@@ -56,8 +56,8 @@ pub struct Delivery {
 /// Whole [`Delivery`]s of the rows `d` of a subquery, which stands between the two; built at run time, because lists put the
 /// subquery together from what they are narrowed by.
 const SELECT: &str = "SELECT d.id, d.endpoint_id, d.event_id, d.event_type,
-        CASE WHEN d.state NOT IN ('pending', 'failed') THEN d.state
-             WHEN j.claimed_by IS NOT NULL THEN 'in_flight'
+        CASE WHEN j.claimed_by IS NOT NULL THEN 'in_flight'
+             WHEN d.state NOT IN ('pending', 'failed') THEN d.state
              WHEN j.id IS NULL OR ep.deleted_at IS NOT NULL THEN 'failed'
              ELSE d.state END AS status,
         d.attempts, CASE WHEN j.id IS NOT NULL AND ep.deleted_at IS NULL THEN d.next_attempt_at END AS next_attempt_at,
