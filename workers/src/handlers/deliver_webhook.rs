@@ -1,7 +1,7 @@
 //! Makes one attempt at a webhook delivery.
 //!
 //! What to send is read, and what came of it is written, together with all other attempts that are at the same point
-//! ([`batch`](crate::batch)); between the two no connection to the database is held. An attempt whose worker is lost in between is
+//! (`workers/src/batch.rs`); between the two no connection to the database is held. An attempt whose worker is lost in between is
 //! made again under the same webhook-id, and the log says that the first one is not known.
 //!
 //! Failures are the endpoint's or ours. Ours (a secret that does not open) spend the budget as well, so that they end, but the
