@@ -65,8 +65,8 @@ async fn gone_ends_the_delivery_and_the_endpoint_and_its_owner_hears_of_it_on_th
     let other = Receiver::content().await;
     let scene = Scene::new().await;
     let subscriber = scene.subscriber(&gone.url, &["scan.*", "webhook.*"]).await;
-    let id = scene.send(&subscriber).await;
     let _owner = scene.subscriber(&other.url, &["webhook.disabled"]).await;
+    let id = scene.send(&subscriber).await;
     scene.until(id, DeliveryStatus::Dlq).await;
     insta::assert_snapshot!(table(&scene.attempts(id).await));
     let endpoint = scene.endpoint(&subscriber).await;
