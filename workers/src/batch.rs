@@ -29,10 +29,26 @@ pub(crate) trait Batched: Send + Sync + 'static {
     ) -> impl Future<Output = sqlx::Result<Vec<Self::Answer>>> + Send;
 }
 
-/// Why there is no answer: the database's words.
+/// Why there is no answer.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("{0}")]
-pub(crate) struct Unanswered(Arc<str>);
+#[error("{message}")]
+pub(crate) struct Unanswered {
+    message: Arc<str>,
+    /// Whether the database refused this question, and would again; else it was not to be had.
+    pub(crate) is_refused: bool,
+}
+
+impl From<&sqlx::Error> for Unanswered {
+    fn from(error: &sqlx::Error) -> Self {
+        Self { message: error.to_string().into(), is_refused: is_refusal(error) }
+    }
+}
+
+impl Unanswered {
+    fn lost() -> Self {
+        Self { message: "the batch broke off".into(), is_refused: false }
+    }
+}
 
 type Reply<B> = oneshot::Sender<Result<<B as Batched>::Answer, Unanswered>>;
 
@@ -72,7 +88,7 @@ impl<B: Batched> Batcher<B> {
             // A task of its own: an attempt that is dropped must not take the others' answers along.
             tokio::spawn(self.clone().serve(pool.clone()));
         }
-        answer.await.unwrap_or_else(|_| Err(Unanswered("the batch broke off".into())))
+        answer.await.unwrap_or_else(|_| Err(Unanswered::lost()))
     }
 
     /// Answers until nobody asks any more.
@@ -104,20 +120,18 @@ impl<B: Batched> Batcher<B> {
 async fn answers<B: Batched>(pool: &PgPool, questions: &[B::Question]) -> Vec<Result<B::Answer, Unanswered>> {
     match answered::<B>(pool, questions).await {
         Ok(answers) => answers.into_iter().map(Ok).collect(),
-        Err(sqlx::Error::Database(_)) if questions.len() > 1 => {
+        Err(error) if is_refusal(&error) && questions.len() > 1 => {
             let mut each = Vec::with_capacity(questions.len());
             for question in questions.chunks(1) {
-                let answer = answered::<B>(pool, question).await.map(|mut answers| answers.pop());
-                each.push(match answer {
-                    Ok(Some(answer)) => Ok(answer),
-                    Ok(None) => Err(Unanswered("no answer".into())),
-                    Err(error) => Err(Unanswered(error.to_string().into())),
+                each.push(match answered::<B>(pool, question).await {
+                    Ok(mut answers) => answers.pop().ok_or_else(Unanswered::lost),
+                    Err(error) => Err(Unanswered::from(&error)),
                 });
             }
             each
         }
         Err(error) => {
-            let error = Unanswered(error.to_string().into());
+            let error = Unanswered::from(&error);
             questions.iter().map(|_| Err(error.clone())).collect()
         }
     }
@@ -185,6 +199,36 @@ mod tests {
             assert_eq!(answer, n * 2);
         }
         let statements = STATEMENTS.load(Ordering::SeqCst);
+        assert!((10..=20).contains(&statements), "{statements} statements");
+    }
+
+    static REFUSED: AtomicUsize = AtomicUsize::new(0);
+
+    /// Finds no database.
+    struct Away;
+
+    impl Batched for Away {
+        type Question = u32;
+        type Answer = u32;
+        const MOST: usize = 100;
+        const TRIES: u32 = 1;
+
+        async fn answer(_: &PgPool, _: &[u32]) -> sqlx::Result<Vec<u32>> {
+            REFUSED.fetch_add(1, Ordering::SeqCst);
+            tokio::task::yield_now().await;
+            Err(sqlx::Error::PoolTimedOut)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_database_that_is_away_is_not_asked_again_for_each() {
+        let pool = pool::options().connect_lazy("postgres://127.0.0.1:9/none").unwrap();
+        let batcher = Batcher::<Away>::default();
+        let asked = (0..1_000).map(|n| batcher.ask(&pool, n));
+        for answer in futures::future::join_all(asked).await {
+            assert!(!answer.unwrap_err().is_refused);
+        }
+        let statements = REFUSED.load(Ordering::SeqCst);
         assert!((10..=20).contains(&statements), "{statements} statements");
     }
 }

@@ -32,7 +32,7 @@ use crate::services::Services;
 
 /// What is read or written in one statement at most.
 const MOST: usize = 500;
-/// Between two tries while the database is away and nothing has been sent.
+/// Between two tries while the database is away.
 const DATABASE_AWAY: Duration = Duration::from_secs(5);
 /// How soon a delivery is looked at again whose endpoint was paused when it was about to be sent. The queue holds it back then.
 const PAUSED: Duration = Duration::from_secs(1);
@@ -113,7 +113,7 @@ impl crate::runtime::Handler for Handler {
 
     async fn run(&self, cx: &JobContext, job: DeliverWebhook) -> Result<Value, JobError> {
         let courier = &self.0.courier;
-        let load = courier.loads.ask(&cx.pool, (job.org_id, job.delivery_id)).await.map_err(away)?;
+        let load = courier.loads.ask(&cx.pool, (job.org_id, job.delivery_id)).await.map_err(unread)?;
         let Some(load) = load else {
             return Err(JobError::cancel("the delivery, or its event, is forgotten"));
         };
@@ -140,7 +140,7 @@ impl crate::runtime::Handler for Handler {
         metrics::counter!("plumbline_webhook_attempts_total", "outcome" => class.unwrap_or("delivered")).increment(1);
         metrics::histogram!("plumbline_webhook_attempt_seconds").record(judged.duration.as_secs_f64());
         let (record, result) = judged.into_record(cx, &load);
-        courier.records.ask(&cx.pool, record).await.map_err(away)?;
+        courier.records.ask(&cx.pool, record).await.map_err(unwritten)?;
         result
     }
 }
@@ -175,7 +175,12 @@ fn not_disabled(error: ChangeError) -> JobError {
     }
 }
 
-/// The database did not answer.
-fn away(error: Unanswered) -> JobError {
+/// Nothing was sent. While the database is away that costs nothing; what it refuses it may refuse for ever.
+fn unread(error: Unanswered) -> JobError {
+    if error.is_refused { JobError::retry("database", error) } else { JobError::snooze(DATABASE_AWAY) }
+}
+
+/// Something may have been sent, and nobody knows what came of it: that spends an attempt.
+fn unwritten(error: Unanswered) -> JobError {
     JobError::retry_after("database", error, DATABASE_AWAY)
 }
