@@ -34,6 +34,14 @@ pub struct Actor {
     pub display: String,
 }
 
+impl Actor {
+    /// Plumbline itself.
+    #[must_use]
+    pub fn platform() -> Self {
+        Self { kind: ActorKind::System, id: "plumbline".to_owned(), display: "Plumbline".to_owned() }
+    }
+}
+
 /// Kinds of actors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -122,6 +130,16 @@ actions! {
     StateUploaded = "state_source.uploaded",
     /// A scan was asked for.
     ScanQueued = "scan.queued",
+    /// A schedule was created.
+    ScheduleCreated = "schedule.created",
+    /// A schedule was changed, switched on or off.
+    ScheduleUpdated = "schedule.updated",
+    /// A schedule was deleted.
+    ScheduleDeleted = "schedule.deleted",
+    /// Somebody asked to run a schedule now.
+    ScheduleRun = "schedule.run",
+    /// A schedule was switched off because all its scans kept failing.
+    ScheduleDisabled = "schedule.disabled",
     /// Drift was asked for.
     DriftRequested = "drift.requested",
     /// A resource's full properties were asked for.

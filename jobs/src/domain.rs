@@ -275,6 +275,31 @@ vocabulary!(
     }
 );
 
+vocabulary!(
+    /// What made a schedule fire.
+    FiringTrigger, "trigger", {
+        /// Its time came.
+        Cron = "cron",
+        /// Somebody asked to run it now.
+        Manual = "manual",
+    }
+);
+vocabulary!(
+    /// What became of a schedule's firing.
+    FiringOutcome, "outcome", {
+        /// It started scans.
+        Started = "started",
+        /// Its last scans had not ended.
+        StillRunning = "still_running",
+        /// The plan's number of scans at once did not leave room.
+        PlanLimit = "plan_limit",
+        /// There was no account to scan.
+        NoAccounts = "no_accounts",
+        /// Nobody carried it out in time.
+        Missed = "missed",
+    }
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,6 +4,7 @@
 pub mod addresses;
 pub mod artifacts;
 pub mod audit;
+pub mod cron;
 pub mod crypto;
 pub mod cursor;
 pub mod db;
@@ -19,6 +20,7 @@ pub mod providers;
 pub mod queue;
 pub mod retry;
 pub mod scans;
+pub mod schedules;
 pub mod schema;
 pub mod steering;
 pub mod webhooks;

@@ -1,5 +1,5 @@
 //! What each plan allows. The numbers are the contract's where it gives them (accounts, schedules, keys, seats, concurrent
-//! scans, retention on Free); request rates and state sources are ours.
+//! scans, retention on Free); request rates, state sources and how often schedules fire are ours.
 
 use std::time::Duration;
 
@@ -21,6 +21,8 @@ pub struct Limits {
     pub state_sources: Limit,
     /// Scan schedules.
     pub schedules: Limit,
+    /// The least time between two firings of a schedule.
+    pub schedule_interval: Duration,
     /// Members.
     pub seats: Limit,
     /// Scans that are pending or running at a time.
@@ -40,6 +42,7 @@ pub const fn limits(plan: Plan) -> Limits {
             api_keys: Some(2),
             state_sources: Some(3),
             schedules: Some(1),
+            schedule_interval: Duration::from_hours(1),
             seats: Some(1),
             concurrent_scans: Some(1),
             requests_per_minute: 100,
@@ -50,6 +53,7 @@ pub const fn limits(plan: Plan) -> Limits {
             api_keys: Some(10),
             state_sources: Some(100),
             schedules: Some(20),
+            schedule_interval: Duration::from_mins(15),
             seats: Some(10),
             concurrent_scans: Some(20),
             requests_per_minute: 600,
@@ -60,6 +64,7 @@ pub const fn limits(plan: Plan) -> Limits {
             api_keys: None,
             state_sources: None,
             schedules: None,
+            schedule_interval: Duration::from_mins(1),
             seats: None,
             concurrent_scans: None,
             requests_per_minute: 3_000,
@@ -113,6 +118,44 @@ pub fn check_room(plan: Plan, limit: Limit, (used, more): (i64, i64)) -> Result<
 #[must_use]
 pub fn has_room(limit: Limit, used: i64, more: i64) -> bool {
     limit.is_none_or(|limit| used.saturating_add(more) <= i64::from(limit))
+}
+
+/// A schedule that would fire too often for a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooFrequent {
+    /// The plan.
+    pub plan: Plan,
+    /// The least time between two firings that it allows.
+    pub least: Duration,
+    /// The least that there would be.
+    pub interval: Duration,
+}
+
+impl TooFrequent {
+    /// What a person is told.
+    #[must_use]
+    pub fn message(&self) -> String {
+        let minutes = |time: Duration| match time.as_secs() / 60 {
+            1 => "1 minute".to_owned(),
+            minutes => format!("{minutes} minutes"),
+        };
+        let Self { plan, least, interval } = self;
+        format!(
+            "on the {plan} plan a schedule may fire every {}, and this one would do so {} apart: let it fire less often or choose a larger \
+             plan",
+            minutes(*least),
+            minutes(*interval)
+        )
+    }
+}
+
+/// Checks that a plan allows firings so close to each other.
+///
+/// # Errors
+/// [`TooFrequent`] where it does not.
+pub fn check_interval(plan: Plan, interval: Duration) -> Result<(), TooFrequent> {
+    let least = limits(plan).schedule_interval;
+    if interval >= least { Ok(()) } else { Err(TooFrequent { plan, least, interval }) }
 }
 
 #[cfg(test)]

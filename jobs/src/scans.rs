@@ -12,6 +12,7 @@ use crate::kinds::compute_drift::ComputeDrift;
 use crate::kinds::priority;
 use crate::kinds::scan::Scan;
 use crate::queue::{EnqueueError, Options, enqueue, enqueue_with};
+use crate::schedules;
 
 /// A scan that somebody asks for.
 #[derive(Debug, Clone)]
@@ -104,6 +105,7 @@ pub async fn finish(conn: &mut PgConnection, outcome: &Outcome<'_>) -> Result<bo
         _ => EventType::ScanCompleted,
     };
     events::record_scan_end(conn, event, &run).await?;
+    schedules::scan_ended(conn, &run).await.map_err(sqlx::Error::from)?;
     Ok(true)
 }
 
@@ -122,6 +124,7 @@ pub async fn fail(
         return Ok(false);
     };
     events::record_scan_end(conn, EventType::ScanFailed, &run).await?;
+    schedules::scan_ended(conn, &run).await?;
     Ok(true)
 }
 

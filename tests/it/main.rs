@@ -16,6 +16,7 @@ mod org_lock;
 mod pool;
 mod postgres;
 mod queue;
+mod schedules;
 mod schema;
 mod steering;
 mod support;

@@ -127,6 +127,17 @@ impl From<jobs::queue::WaitError> for Problem {
     }
 }
 
+impl From<jobs::schedules::Error> for Problem {
+    fn from(error: jobs::schedules::Error) -> Self {
+        use jobs::schedules::Error;
+        match error {
+            Error::Database(error) => error.into(),
+            Error::Audit(error) => error.into(),
+            Error::Enqueue(error) => error.into(),
+        }
+    }
+}
+
 impl From<jobs::webhooks::endpoint::ChangeError> for Problem {
     fn from(error: jobs::webhooks::endpoint::ChangeError) -> Self {
         use jobs::webhooks::endpoint::ChangeError;

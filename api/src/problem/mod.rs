@@ -19,6 +19,7 @@
 
 mod body;
 mod database;
+mod faults;
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -31,6 +32,7 @@ use salvo::http::{Method, StatusCode};
 use serde::Serialize;
 
 pub use body::{PaymentRequired, ProblemBody, render, response};
+pub use faults::Faults;
 
 /// What is wrong with one field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, salvo::oapi::ToSchema)]
@@ -43,14 +45,14 @@ pub struct FieldError {
 }
 
 /// A plan's limit that was reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlanLimit {
     /// Which one: a word of the contract such as `plan_limit_exceeded`.
     pub code: &'static str,
-    /// What is counted, in words and in the plural, such as `API keys`.
-    pub what: &'static str,
     /// Plan and numbers.
     pub exceeded: Exceeded,
+    /// What a person is told.
+    pub message: String,
 }
 
 impl PlanLimit {
@@ -63,16 +65,33 @@ impl PlanLimit {
             .map_err(|exceeded| Problem::PaymentRequired(Self::exceeded(what, exceeded)))
     }
 
-    /// The limit that was found to leave no room.
+    /// Checks that a plan allows firings of a schedule so close to each other.
+    ///
+    /// # Errors
+    /// 402 where it does not; `limit` and `used` are seconds then.
+    pub fn check_interval(plan: Plan, interval: Duration) -> Result<(), Problem> {
+        plan::check_interval(plan, interval).map_err(|too_frequent| {
+            let seconds = |time: Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+            let (limit, used) = (seconds(too_frequent.least), seconds(too_frequent.interval));
+            let message = too_frequent.message();
+            Problem::PaymentRequired(Self {
+                code: "plan_schedule_frequency",
+                exceeded: Exceeded { plan, limit, used },
+                message,
+            })
+        })
+    }
+
+    /// The limit that was found to leave no room for more of `what`: things that are counted, in words and in the plural.
     #[must_use]
-    pub const fn exceeded(what: &'static str, exceeded: Exceeded) -> Self {
-        Self { code: "plan_limit_exceeded", what, exceeded }
+    pub fn exceeded(what: &'static str, exceeded: Exceeded) -> Self {
+        Self { code: "plan_limit_exceeded", exceeded, message: exceeded.message(what) }
     }
 }
 
 impl fmt::Display for PlanLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.exceeded.message(self.what))
+        f.write_str(&self.message)
     }
 }
 

@@ -213,6 +213,17 @@ fn describe<T: ToSchema>(components: &mut Components, operation: &mut Operation,
     }
 }
 
+/// For fields that may be absent, null or a value: tells null, which is `Some(None)`, from absence, which is the field's default.
+///
+/// # Errors
+/// The deserializer's.
+#[allow(clippy::option_option, reason = "three things")]
+pub fn given<'de, T: serde::Deserialize<'de>, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<T>>, D::Error> {
+    <Option<T> as serde::Deserialize>::deserialize(deserializer).map(Some)
+}
+
 #[cfg(test)]
 mod tests {
     use serde::Deserialize;

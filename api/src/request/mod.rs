@@ -9,7 +9,7 @@ pub(crate) mod path;
 mod slice;
 mod words;
 
-pub use body::{Body, DEFAULT_BODY_LIMIT, OptionalBody, field_id, read_body, stream_body};
+pub use body::{Body, DEFAULT_BODY_LIMIT, OptionalBody, field_id, given, read_body, stream_body};
 pub use page::{Filter, Only, Page, Parameter, Query};
 pub use path::PathId;
 pub use slice::Slice;

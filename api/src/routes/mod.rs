@@ -13,6 +13,7 @@ mod posture;
 mod providers;
 mod resources;
 mod scans;
+mod schedules;
 mod service;
 mod state_sources;
 mod webhook_deliveries;

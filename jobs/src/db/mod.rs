@@ -23,6 +23,7 @@ pub mod pool;
 pub mod pooler;
 pub mod rate_limit;
 pub mod scan_run;
+pub mod schedule;
 pub mod state_snapshot;
 pub mod state_source;
 pub mod user;

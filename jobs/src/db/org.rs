@@ -109,6 +109,36 @@ pub async fn lock(conn: &mut PgConnection, id: OrgId) -> sqlx::Result<Option<Pla
         .await
 }
 
+/// The plans of organisations.
+///
+/// # Errors
+/// The database's.
+pub async fn plans(conn: &mut PgConnection, orgs: &[OrgId]) -> sqlx::Result<Vec<(OrgId, Plan)>> {
+    let ids: Vec<Uuid> = orgs.iter().map(|org| org.uuid()).collect();
+    let rows = sqlx::query!(
+        r#"SELECT id AS "id: OrgId", plan AS "plan: Plan" FROM org WHERE id = ANY ($1) ORDER BY id"#,
+        &ids
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.plan)).collect())
+}
+
+/// As [`lock`], several in the order of their ids, so that two such transactions do not wait for each other crosswise.
+///
+/// # Errors
+/// The database's.
+pub async fn lock_many(conn: &mut PgConnection, orgs: &[OrgId]) -> sqlx::Result<Vec<(OrgId, Plan)>> {
+    let ids: Vec<Uuid> = orgs.iter().map(|org| org.uuid()).collect();
+    let rows = sqlx::query!(
+        r#"SELECT id AS "id: OrgId", plan AS "plan: Plan" FROM org WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE"#,
+        &ids
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.plan)).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::is_slug;

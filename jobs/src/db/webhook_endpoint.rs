@@ -371,6 +371,8 @@ pub struct About<'a> {
     pub cloud_account_id: Option<CloudAccountId>,
     /// Not this one: the event is about it.
     pub except: Option<WebhookEndpointId>,
+    /// These whatever they have asked for.
+    pub also: &'a [WebhookEndpointId],
 }
 
 /// The endpoints that an event is for: not the disabled ones, but the paused ones, which get it later.
@@ -382,17 +384,39 @@ pub async fn subscribed(
     org_id: OrgId,
     about: About<'_>,
 ) -> sqlx::Result<Vec<WebhookEndpointId>> {
+    let also: Vec<_> = about.also.iter().map(|id| id.uuid()).collect();
     sqlx::query_scalar!(
         r#"SELECT id AS "id: WebhookEndpointId" FROM webhook_endpoint
             WHERE org_id = $1 AND deleted_at IS NULL AND disabled_at IS NULL
-              AND events && $2
-              AND ($3::uuid IS NULL OR cloud_account_ids = '{}' OR $3 = ANY (cloud_account_ids))
+              AND (id = ANY ($5)
+                   OR events && $2 AND ($3::uuid IS NULL OR cloud_account_ids = '{}' OR $3 = ANY (cloud_account_ids)))
               AND id IS DISTINCT FROM $4
             ORDER BY id"#,
         org_id.uuid(),
         about.patterns,
         about.cloud_account_id.map(CloudAccountId::uuid),
         about.except.map(WebhookEndpointId::uuid),
+        &also,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Which of these endpoints are an organisation's and not deleted.
+///
+/// # Errors
+/// The database's.
+pub async fn own(
+    conn: &mut PgConnection,
+    org_id: OrgId,
+    ids: &[WebhookEndpointId],
+) -> sqlx::Result<Vec<WebhookEndpointId>> {
+    let ids: Vec<_> = ids.iter().map(|id| id.uuid()).collect();
+    sqlx::query_scalar!(
+        r#"SELECT id AS "id: WebhookEndpointId" FROM webhook_endpoint
+            WHERE org_id = $1 AND id = ANY ($2) AND deleted_at IS NULL ORDER BY id"#,
+        org_id.uuid(),
+        &ids,
     )
     .fetch_all(conn)
     .await

@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::audit::Actor;
 use crate::db::api_key::ApiKey;
 use crate::db::scan_run::ScanRun;
+use crate::db::schedule::Schedule;
 use crate::domain::{Environment, Provider, Role, ScanType};
 use crate::ids::{
     ApiKeyId, CloudAccountId, CompliancePackId, DriftSnapshotId, OrgId, ScanId, ScheduleId, WebhookEndpointId,
@@ -111,7 +112,7 @@ pub struct ScheduleDisabled {
     pub cloud_account_id: Option<CloudAccountId>,
     /// Why it was switched off, for a person.
     pub reason: String,
-    /// Scans of the schedule that failed one after the other.
+    /// Firings in a row all of whose scans failed.
     pub consecutive_failures: u32,
     /// Where the API shows the schedule.
     #[schemars(extend("format" = "uri-reference"))]
@@ -223,6 +224,21 @@ impl Key {
             environment: *environment,
             actor: display.clone(),
             url: path(change.org_id, format_args!("api-keys/{id}")),
+        }
+    }
+}
+
+impl ScheduleDisabled {
+    /// The data of a schedule that was switched off.
+    #[must_use]
+    pub fn of(schedule: &Schedule) -> Self {
+        Self {
+            schedule_id: schedule.id,
+            name: schedule.name.clone(),
+            cloud_account_id: schedule.cloud_account_id,
+            reason: schedule.disabled_reason.clone().unwrap_or_default(),
+            consecutive_failures: schedule.consecutive_failures.unsigned_abs(),
+            url: path(schedule.org_id, format_args!("schedules/{}", schedule.id)),
         }
     }
 }

@@ -99,7 +99,7 @@ pub(super) fn schedule_disabled() -> ScheduleDisabled {
         schedule_id: SCHEDULE,
         name: "production, every night".to_owned(),
         cloud_account_id: Some(ACCOUNT),
-        reason: "5 scans in a row failed; the last one because the account's credential is refused".to_owned(),
+        reason: "all scans of the last 5 firings failed, lastly: the account's credential is refused".to_owned(),
         consecutive_failures: 5,
         url: path(ORG, format_args!("schedules/{SCHEDULE}")),
     }

@@ -16,5 +16,5 @@ mod record;
 pub use catalogue::{Body, EventType};
 pub use record::{
     Disabled, Drift, KeyChange, NewEvent, Tell, record, record_api_key, record_drift, record_scan_end,
-    record_test_ping, record_webhook_disabled,
+    record_schedule_disabled, record_test_ping, record_webhook_disabled,
 };

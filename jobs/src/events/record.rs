@@ -11,6 +11,7 @@ use crate::db::api_key::ApiKey;
 use crate::db::drift_snapshot::Counts;
 use crate::db::event;
 use crate::db::scan_run::ScanRun;
+use crate::db::schedule::{self, Schedule};
 use crate::db::webhook_endpoint::About;
 use crate::ids::{CloudAccountId, DriftSnapshotId, EventId, OrgId, WebhookEndpointId};
 use crate::webhooks::fan_out::{Recorded, fan_out};
@@ -27,6 +28,8 @@ pub struct NewEvent<'a> {
     pub cloud_account_id: Option<CloudAccountId>,
     /// What is told of it.
     pub data: &'a Value,
+    /// Endpoints that are told whatever they have asked for.
+    pub also: &'a [WebhookEndpointId],
 }
 
 /// Who is told of an event.
@@ -54,7 +57,7 @@ pub async fn record(conn: &mut PgConnection, new: NewEvent<'_>, tell: Tell) -> s
         Tell::SubscribersBut(endpoint) => Some(endpoint),
     };
     let patterns = subscription::matching(new.event_type);
-    let about = About { patterns: &patterns, cloud_account_id: new.cloud_account_id, except };
+    let about = About { patterns: &patterns, cloud_account_id: new.cloud_account_id, except, also: new.also };
     fan_out(conn, Recorded { org_id: new.org_id, id, event_type: new.event_type.as_str() }, about).await?;
     Ok(id)
 }
@@ -70,7 +73,21 @@ fn json(data: &impl Serialize) -> sqlx::Result<Value> {
 /// The database's.
 pub async fn record_scan_end(conn: &mut PgConnection, event_type: EventType, run: &ScanRun) -> sqlx::Result<EventId> {
     let data = &json(&data::Scan::of(run))?;
-    let new = NewEvent { org_id: run.org_id, event_type, cloud_account_id: Some(run.cloud_account_id), data };
+    record_of_run(conn, event_type, run, data).await
+}
+
+/// Records what is about a run. Its schedule may name endpoints that are told of it.
+async fn record_of_run(
+    conn: &mut PgConnection,
+    event_type: EventType,
+    run: &ScanRun,
+    data: &Value,
+) -> sqlx::Result<EventId> {
+    let also = match run.schedule_id {
+        Some(id) => &schedule::notified(conn, run.org_id, id).await?[..],
+        None => &[],
+    };
+    let new = NewEvent { org_id: run.org_id, event_type, cloud_account_id: Some(run.cloud_account_id), data, also };
     record(conn, new, Tell::Subscribers).await
 }
 
@@ -92,8 +109,23 @@ pub struct Drift<'a> {
 /// # Errors
 /// The database's.
 pub async fn record_drift(conn: &mut PgConnection, event_type: EventType, drift: Drift<'_>) -> sqlx::Result<EventId> {
-    let (run, data) = (drift.run, &json(&data::DriftFound::of(&drift))?);
-    let new = NewEvent { org_id: run.org_id, event_type, cloud_account_id: Some(run.cloud_account_id), data };
+    let data = &json(&data::DriftFound::of(&drift))?;
+    record_of_run(conn, event_type, drift.run, data).await
+}
+
+/// Records that a schedule was switched off by us.
+///
+/// # Errors
+/// The database's.
+pub async fn record_schedule_disabled(conn: &mut PgConnection, schedule: &Schedule) -> sqlx::Result<EventId> {
+    let data = &json(&data::ScheduleDisabled::of(schedule))?;
+    let new = NewEvent {
+        org_id: schedule.org_id,
+        event_type: EventType::ScheduleDisabled,
+        cloud_account_id: schedule.cloud_account_id,
+        data,
+        also: &schedule.notify_webhook_config_ids,
+    };
     record(conn, new, Tell::Subscribers).await
 }
 
@@ -118,7 +150,7 @@ pub async fn record_api_key(
     change: KeyChange<'_>,
 ) -> sqlx::Result<EventId> {
     let data = &json(&data::Key::of(&change))?;
-    let new = NewEvent { org_id: change.org_id, event_type, cloud_account_id: None, data };
+    let new = NewEvent { org_id: change.org_id, event_type, cloud_account_id: None, data, also: &[] };
     record(conn, new, Tell::Subscribers).await
 }
 
@@ -144,7 +176,7 @@ pub struct Disabled<'a> {
 pub async fn record_webhook_disabled(conn: &mut PgConnection, disabled: Disabled<'_>) -> sqlx::Result<EventId> {
     let data = &json(&data::WebhookDisabled::of(&disabled))?;
     let event_type = EventType::WebhookDisabled;
-    let new = NewEvent { org_id: disabled.org_id, event_type, cloud_account_id: None, data };
+    let new = NewEvent { org_id: disabled.org_id, event_type, cloud_account_id: None, data, also: &[] };
     record(conn, new, Tell::SubscribersBut(disabled.endpoint_id)).await
 }
 
@@ -158,6 +190,6 @@ pub async fn record_test_ping(
     endpoint_id: WebhookEndpointId,
 ) -> sqlx::Result<EventId> {
     let data = &json(&data::TestPing::of(endpoint_id))?;
-    let new = NewEvent { org_id, event_type: EventType::TestPing, cloud_account_id: None, data };
+    let new = NewEvent { org_id, event_type: EventType::TestPing, cloud_account_id: None, data, also: &[] };
     record(conn, new, Tell::Nobody).await
 }

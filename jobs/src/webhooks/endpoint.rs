@@ -9,7 +9,7 @@ use url::Url;
 
 use super::sealed::{self, Place, Slot};
 use super::secret::Secret;
-use crate::audit::{Action, Actor, ActorKind, AppendError, By, Origin, Target, append};
+use crate::audit::{Action, Actor, AppendError, By, Origin, Target, append};
 use crate::crypto::{Keyring, OpenError};
 use crate::db::webhook_delivery::THROTTLED_FROM;
 use crate::db::webhook_endpoint::{self, Activity, Endpoint, Headers, Settings, StoredSecret};
@@ -180,8 +180,7 @@ pub async fn disable(
         failed_deliveries: u64::try_from(endpoint.failed_deliveries).unwrap_or_default(),
     };
     record_webhook_disabled(conn, disabled).await?;
-    let platform = Actor { kind: ActorKind::System, id: "plumbline".to_owned(), display: "Plumbline".to_owned() };
-    let by = By { actor: &platform, origin: &Origin::default() };
+    let by = By { actor: &Actor::platform(), origin: &Origin::default() };
     let details = json!({"reason": reason, "failed_deliveries": endpoint.failed_deliveries});
     write_down(conn, by, (Action::WebhookEndpointDisabled, &endpoint), details).await
 }

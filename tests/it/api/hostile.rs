@@ -211,6 +211,44 @@ impl Stage {
         ]
     }
 
+    /// Schedules, and lines that are none.
+    fn schedules(&self) -> Vec<(&'static str, RequestBuilder)> {
+        let schedules = format!("/api/v2/orgs/{}/schedules", self.org);
+        let nothing = ApiKeyId::new();
+        let line =
+            |line: &str| self.owner.request(Method::POST, &schedules).json(&json!({"name": "a", "schedule": line}));
+        vec![
+            ("a line of 6 fields", line("0 0 0 * * *")),
+            ("minute 61", line("61 * * * *")),
+            ("31 February", line("0 0 31 2 *")),
+            ("a weekday in French", line("0 9 * * lundi")),
+            ("a month in Chinese", line("0 9 1 三月 *")),
+            ("a line of 500 characters", line(&format!("0 0 * * {}1", "1,".repeat(245)))),
+            ("a line with a NUL", line("0 0 * * *\0")),
+            ("a line with a newline and a command", line("* * * * *\n* * * * * root rm -rf /")),
+            ("a huge number", line("99999999999999999999 * * * *")),
+            ("a schedule in no zone", {
+                let body = json!({"name": "a", "schedule": "@daily", "timezone": "../../etc/passwd"});
+                self.owner.request(Method::POST, &schedules).json(&body)
+            }),
+            ("a schedule of somebody's account", {
+                let body = json!({"name": "a", "schedule": "@daily", "cloud_account_id": self.account});
+                self.owner.request(Method::POST, &schedules).json(&body)
+            }),
+            ("a schedule that tells somebody's endpoint", {
+                let body = json!({"name": "a", "schedule": "@daily", "notify_webhook_config_ids": [self.endpoint]});
+                self.owner.request(Method::POST, &schedules).json(&body)
+            }),
+            ("a schedule that is none, run", {
+                self.owner.request(Method::POST, &format!("{schedules}/{nothing}/run"))
+            }),
+            ("a schedule that is none, changed", {
+                self.owner.request(Method::PUT, &format!("{schedules}/{nothing}")).json(&json!({"enabled": true}))
+            }),
+            ("a preview of nothing", self.get(&format!("{schedules}/preview"))),
+        ]
+    }
+
     /// Webhook endpoints, deliveries and replays.
     fn webhooks(&self) -> Vec<(&'static str, RequestBuilder)> {
         let org = format!("/api/v2/orgs/{}", self.org);
@@ -338,7 +376,8 @@ async fn nothing_a_client_sends_is_our_fault() {
         assert!(status < 500, "{what}: {status} {body}");
         requests += 1;
     };
-    let tables = [stage.bodies(), stage.paths(), stage.credentials(), stage.work(), stage.webhooks()];
+    let tables =
+        [stage.bodies(), stage.paths(), stage.credentials(), stage.work(), stage.schedules(), stage.webhooks()];
     for (what, request) in tables.into_iter().flatten() {
         let answer = stage.fixture.api.send(request).await;
         if answer.status.is_client_error() && answer.header("content-type") == "application/problem+json" {

@@ -17,6 +17,7 @@ mod pages;
 mod providers;
 mod queues;
 mod rate_limits;
+mod schedules;
 mod service;
 mod snapshot;
 mod tokens;

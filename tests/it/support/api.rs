@@ -73,6 +73,11 @@ impl Api {
         self.send(self.request(Method::POST, path).json(body)).await
     }
 
+    /// PUT of a body as JSON.
+    pub async fn put(&self, path: &str, body: &Value) -> Answer {
+        self.send(self.request(Method::PUT, path).json(body)).await
+    }
+
     /// PATCH of a body as JSON.
     pub async fn patch(&self, path: &str, body: &Value) -> Answer {
         self.send(self.request(Method::PATCH, path).json(body)).await

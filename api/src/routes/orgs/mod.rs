@@ -11,8 +11,8 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{
-    accounts, api_keys, dead_jobs, jobs as org_jobs, posture, resources, scans, state_sources, webhook_deliveries,
-    webhook_endpoints,
+    accounts, api_keys, dead_jobs, jobs as org_jobs, posture, resources, scans, schedules, state_sources,
+    webhook_deliveries, webhook_endpoints,
 };
 
 /// An organisation.
@@ -68,6 +68,7 @@ pub(super) fn router() -> Router {
             .push(posture::router())
             .push(resources::router())
             .push(scans::router())
+            .push(schedules::router())
             .push(state_sources::router())
             .push(webhook_deliveries::router())
             .push(webhook_endpoints::router()),

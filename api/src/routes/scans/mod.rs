@@ -10,6 +10,7 @@ mod list;
 use chrono::{DateTime, Utc};
 use jobs::db::scan_run::{Progress, ScanError, ScanRun, StatusKind};
 use jobs::domain::{Provider, RunStatus, ScanType};
+use jobs::ids::ScheduleId;
 use jobs::{plan, providers};
 use salvo::oapi::ToSchema;
 use salvo::prelude::Router;
@@ -18,7 +19,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::access::{Member, Tenant};
-use crate::problem::{FieldError, PlanLimit, Problem};
+use crate::problem::{Faults, PlanLimit, Problem};
 
 pub(super) fn router() -> Router {
     let drift = Router::with_path("drift")
@@ -41,6 +42,8 @@ struct Scan {
     provider: Provider,
     #[salvo(schema(value_type = String))]
     scan_type: ScanType,
+    /// The schedule that started it; null where somebody else did.
+    schedule_id: Option<Uuid>,
     /// `pending`, `running`, then `done` or `error`.
     #[salvo(schema(value_type = String))]
     status: RunStatus,
@@ -87,6 +90,7 @@ impl From<ScanRun> for Scan {
             cloud_account_id: run.cloud_account_id.uuid(),
             provider: run.provider,
             scan_type: run.scan_type,
+            schedule_id: run.schedule_id.map(ScheduleId::uuid),
             status: run.status,
             status_kind,
             filter_regions: run.filter_regions,
@@ -117,21 +121,22 @@ impl From<ScanRun> for Scan {
 /// Most regions of a filter; no cloud has so many.
 const MAX_REGIONS: usize = 64;
 
+/// Judges the regions that a scan shall be limited to.
+pub(super) fn judge_regions(regions: &[String], faults: &mut Faults) {
+    if regions.len() > MAX_REGIONS {
+        faults.add("filter_regions", format!("must not have more than {MAX_REGIONS} entries"));
+        return;
+    }
+    for (at, region) in regions.iter().enumerate().filter(|(_, region)| !providers::is_aws_region(region)) {
+        faults.add(&format!("filter_regions[{at}]"), format!("AWS has no region \"{region}\""));
+    }
+}
+
 /// Checks the regions that a scan shall be limited to.
 fn check_regions(regions: &[String]) -> Result<(), Problem> {
-    if regions.len() > MAX_REGIONS {
-        return Err(Problem::invalid("filter_regions", format!("must not have more than {MAX_REGIONS} entries")));
-    }
-    let unknown: Vec<FieldError> = regions
-        .iter()
-        .enumerate()
-        .filter(|(_, region)| !providers::is_aws_region(region))
-        .map(|(at, region)| FieldError {
-            field: format!("filter_regions[{at}]"),
-            message: format!("AWS has no region \"{region}\""),
-        })
-        .collect();
-    if unknown.is_empty() { Ok(()) } else { Err(Problem::invalid_fields(unknown)) }
+    let mut faults = Faults::default();
+    judge_regions(regions, &mut faults);
+    faults.none()
 }
 
 /// Checks that the plan has room for `more` scans beside `open` ones. The organisation's row must be locked.

@@ -1,7 +1,6 @@
 //! What an endpoint's owner may choose, judged. All that is wrong with the form of it is told at once; what has to be asked of
 //! name servers and of the database comes after, one thing at a time.
 
-use std::fmt;
 use std::ops::RangeInclusive;
 
 use jobs::addresses::Allowed;
@@ -13,7 +12,7 @@ use jobs::webhooks::{headers, subscription};
 use sqlx::PgConnection;
 
 use crate::app::App;
-use crate::problem::{FieldError, Problem};
+use crate::problem::{Faults, Problem};
 
 /// The most characters of a description.
 const LONGEST_DESCRIPTION: usize = 500;
@@ -84,25 +83,6 @@ fn accounts(given: &[String], faults: &mut Faults) -> Vec<CloudAccountId> {
         ids.extend(faults.unless(&format!("cloud_account_ids[{at}]"), id).filter(|id| !ids.contains(id)));
     }
     ids
-}
-
-/// What is wrong so far.
-#[derive(Default)]
-struct Faults(Vec<FieldError>);
-
-impl Faults {
-    fn add(&mut self, field: &str, message: String) {
-        self.0.push(FieldError { field: field.to_owned(), message });
-    }
-
-    /// The value, or a fault more.
-    fn unless<T>(&mut self, field: &str, judged: Result<T, impl fmt::Display>) -> Option<T> {
-        judged.map_err(|error| self.add(field, error.to_string())).ok()
-    }
-
-    fn none(self) -> Result<(), Problem> {
-        if self.0.is_empty() { Ok(()) } else { Err(Problem::invalid_fields(self.0)) }
-    }
 }
 
 /// Asks where a URL leads. Not within a transaction: name servers may take their time.

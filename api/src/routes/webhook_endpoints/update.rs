@@ -8,13 +8,13 @@ use jobs::webhooks::endpoint::{self as endpoints, CustomHeaders};
 use salvo::Writer as _;
 use salvo::oapi::{ToSchema, endpoint};
 use salvo::prelude::Json;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 use super::form::{Checked, Form, check_accounts, check_address};
 use super::{Endpoint, unknown};
 use crate::access::{Admin, Person, Tenant};
 use crate::problem::Problem;
-use crate::request::{Body, PathId};
+use crate::request::{Body, PathId, given};
 
 /// What shall change; what is left out stays.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -41,12 +41,6 @@ pub(super) struct Change {
     /// false pauses: deliveries wait, nothing is attempted and nothing counts as a failure. true resumes an endpoint that is paused or
     /// disabled, and forgets its failures.
     active: Option<bool>,
-}
-
-/// Tells null, which is a value, from absence.
-#[allow(clippy::option_option, reason = "as the field")]
-fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<f64>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
 }
 
 impl Change {

@@ -5,7 +5,7 @@ use sqlx::types::Json;
 
 use super::{Ci, Progress, ScanError, ScanRun};
 use crate::domain::{Provider, RunStatus, ScanType};
-use crate::ids::{CloudAccountId, JobId, OrgId, ScanId};
+use crate::ids::{CloudAccountId, JobId, OrgId, ScanId, ScheduleId};
 
 /// The newest run of an account that began after `id` ended and has touched its live resources, so that `id` can no longer
 /// be compared with state.

@@ -5,7 +5,7 @@ use sqlx::types::Json;
 
 use super::{Ci, Progress, ScanError, ScanRun, Summary, get};
 use crate::domain::{Provider, RunStatus, ScanType};
-use crate::ids::{CloudAccountId, JobId, OrgId, ScanId};
+use crate::ids::{CloudAccountId, JobId, OrgId, ScanId, ScheduleId};
 
 /// What came of [`start`].
 #[derive(Debug)]

@@ -14,7 +14,7 @@ use sqlx::types::Json;
 
 use super::page::{Listed, Page};
 use crate::domain::{Provider, RunStatus, ScanType};
-use crate::ids::{CloudAccountId, JobId, OrgId, ScanId};
+use crate::ids::{CloudAccountId, JobId, OrgId, ScanId, ScheduleId};
 
 /// One scan of one cloud account.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,6 +29,10 @@ pub struct ScanRun {
     pub provider: Provider,
     /// What started it.
     pub scan_type: ScanType,
+    /// The schedule that started it.
+    pub schedule_id: Option<ScheduleId>,
+    /// Which firing of the schedule started it.
+    pub scheduled_for: Option<DateTime<Utc>>,
     /// How far it is.
     pub status: RunStatus,
     /// The job that runs it.
@@ -164,7 +168,8 @@ macro_rules! scan_runs {
             ScanRun,
             $before
                 + r#" id AS "id: ScanId", org_id AS "org_id: OrgId", cloud_account_id AS "cloud_account_id: CloudAccountId",
-                provider AS "provider: Provider", scan_type AS "scan_type: ScanType", status AS "status: RunStatus",
+                provider AS "provider: Provider", scan_type AS "scan_type: ScanType",
+                schedule_id AS "schedule_id: ScheduleId", scheduled_for, status AS "status: RunStatus",
                 job_id AS "job_id: JobId", filter_regions, ci AS "ci: Json<Ci>", progress AS "progress: Json<Progress>",
                 resource_count, scan_errors AS "scan_errors: Json<Vec<ScanError>>", error_class, error,
                 drift_status AS "drift_status: RunStatus", drift_error, drift_job_id AS "drift_job_id: JobId",
@@ -298,4 +303,20 @@ pub async fn count_open(conn: &mut PgConnection, org_id: OrgId) -> sqlx::Result<
     )
     .fetch_one(conn)
     .await
+}
+
+/// The same of several organisations; those that have none are left out.
+///
+/// # Errors
+/// The database's.
+pub async fn count_open_of(conn: &mut PgConnection, orgs: &[OrgId]) -> sqlx::Result<Vec<(OrgId, i64)>> {
+    let ids: Vec<_> = orgs.iter().map(|org| org.uuid()).collect();
+    let counts = sqlx::query!(
+        r#"SELECT org_id AS "org_id: OrgId", count(*) AS "open!" FROM scan_run
+            WHERE org_id = ANY ($1) AND status IN ('pending', 'running') GROUP BY org_id"#,
+        &ids,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(counts.into_iter().map(|row| (row.org_id, row.open)).collect())
 }

@@ -147,6 +147,6 @@ async fn tell(conn: &mut PgConnection, topic: &Topic) -> Result<EventId> {
         url: format!("/api/v2/orgs/{}/scans/{scan_id}", topic.org_id),
     })?;
     let cloud_account_id = Some(topic.account);
-    let new = NewEvent { org_id: topic.org_id, event_type: EVENT, cloud_account_id, data: &data };
+    let new = NewEvent { org_id: topic.org_id, event_type: EVENT, cloud_account_id, data: &data, also: &[] };
     Ok(record(conn, new, Tell::Subscribers).await?)
 }

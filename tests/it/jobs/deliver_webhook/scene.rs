@@ -97,7 +97,7 @@ impl Scene {
     /// An event of a type, about an account or none.
     pub async fn event_of(&self, event_type: EventType, cloud_account_id: Option<CloudAccountId>) -> EventId {
         let data = json!({"scan_id": "s", "note": "ä\u{1F600}"});
-        let new = NewEvent { org_id: self.world.org, event_type, cloud_account_id, data: &data };
+        let new = NewEvent { org_id: self.world.org, event_type, cloud_account_id, data: &data, also: &[] };
         let mut tx = self.world.pool.begin().await.unwrap();
         let id = record(&mut tx, new, Tell::Subscribers).await.unwrap();
         tx.commit().await.unwrap();

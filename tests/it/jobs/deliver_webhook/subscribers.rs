@@ -64,6 +64,7 @@ async fn an_event_that_is_rolled_back_is_told_to_nobody() {
         event_type: EventType::ScanFailed,
         cloud_account_id: None,
         data: &data,
+        also: &[],
     };
     let mut tx = scene.world.pool.begin().await.unwrap();
     jobs::events::record(&mut tx, new, jobs::events::Tell::Subscribers).await.unwrap();

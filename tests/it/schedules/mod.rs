@@ -1,0 +1,12 @@
+//! Schedules that fire: by the code that schedulers run, and by the real executables.
+
+mod clock;
+mod fired;
+mod fleet;
+mod missed;
+mod outcomes;
+mod races;
+mod refused;
+mod world;
+
+use world::{World, at};
