@@ -1,5 +1,5 @@
 #!/bin/sh
-# Measures the queue and the webhooks: scripts/bench-queue.sh PLUMBLINE. One JSON object a line; docs/benchmarks.md explains them.
+# Measures the queue, the webhooks and the schedules: scripts/bench-queue.sh PLUMBLINE. One JSON object a line; docs/benchmarks.md explains them.
 # Without DATABASE_URL on an embedded Postgres, in a folder under target.
 set -eu
 plumbline=$1
@@ -16,6 +16,7 @@ for run in 1 2 3; do
         "$plumbline" bench deliver "$what"
     done
 done
+"$plumbline" bench schedules
 for waiting in 0 100000 1000000; do
     "$plumbline" bench claim --waiting "$waiting"
 done

@@ -141,8 +141,8 @@ impl TooFrequent {
         };
         let Self { plan, least, interval } = self;
         format!(
-            "on the {plan} plan a schedule may fire every {}, and this one would do so {} apart: let it fire less often or choose a larger \
-             plan",
+            "the {plan} plan allows one firing of a schedule in {}, and two of this one would be {} apart: let it fire less often or \
+             choose a larger plan",
             minutes(*least),
             minutes(*interval)
         )

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use jobs::db::pool;
 use jobs::db::schedule::next_due;
 use jobs::retry::Pauses;
 use jobs::schedules::{Error, Fired, fire_due};
@@ -21,7 +22,9 @@ const SHORTEST_SLEEP: Duration = Duration::from_millis(20);
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Runs until `stop`.
-pub async fn service(pool: PgPool, stop: CancellationToken) {
+pub async fn service(shared: PgPool, stop: CancellationToken) {
+    // Of its own: whoever cleans up may hold all of the process's connections for a while.
+    let pool = pool::beside(&shared, 1);
     let mut pauses = Pauses::default();
     loop {
         let pause = match tokio::time::timeout(PATIENCE, turn(&pool)).await {

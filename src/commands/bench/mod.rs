@@ -1,4 +1,4 @@
-//! `plumbline bench`: what the queue and the webhooks do on a machine and a database, through the code that production runs.
+//! `plumbline bench`: what the queue, the webhooks and the schedules do on a machine and a database, through the code that production runs.
 //!
 //! Every benchmark works in a schema of its own, [`ground::SCHEMA`], and prints one JSON object. The method and measured numbers
 //! stand in `docs/benchmarks.md`. [`chaos`] measures what survives.
@@ -15,7 +15,9 @@ mod latency;
 mod limit;
 mod noop;
 mod peer;
+mod process;
 mod produce;
+mod schedules;
 mod soak;
 mod work;
 
@@ -23,7 +25,7 @@ use crate::config::Database;
 use anyhow::Result;
 use std::process::ExitCode;
 
-/// Measure the queue and the webhooks, in a schema of its own; one JSON object for each measurement.
+/// Measure the queue, the webhooks and the schedules, in a schema of its own; one JSON object for each measurement.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -41,6 +43,7 @@ enum What {
     Soak(soak::Args),
     Peer(peer::Args),
     Deliver(deliver::Args),
+    Schedules(schedules::Args),
     Chaos(chaos::Args),
     #[command(hide = true)]
     Produce(produce::Args),
@@ -74,6 +77,7 @@ pub async fn run(args: Args) -> Result<ExitCode> {
         What::Soak(args) => soak::run(&args).await,
         What::Peer(args) => peer::run(&args).await,
         What::Deliver(args) => deliver::run(&args).await,
+        What::Schedules(args) => schedules::run(&args).await,
         What::Receive(args) => deliver::receive(&args).await,
         What::Produce(args) => produce::run(&args).await,
         What::Work(args) => work::run(&args).await,

@@ -3,6 +3,7 @@
 
 mod due;
 mod firing;
+pub mod measure;
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;

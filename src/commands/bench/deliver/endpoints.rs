@@ -1,7 +1,6 @@
 //! Organisations with webhook endpoints, as the API would create them.
 
 use super::Fixed;
-use super::worker::LOOPBACK;
 use crate::commands::bench::ground::Ground;
 use anyhow::Result;
 use jobs::addresses::Allowed;
@@ -17,6 +16,9 @@ use jobs::webhooks::{address, endpoint};
 use sqlx::Connection as _;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+
+/// Where the receiver is, which an operator must allow.
+pub const LOOPBACK: &str = "127.0.0.0/8";
 
 /// What is told of, and which type every endpoint asks for.
 pub const EVENT: EventType = EventType::ScanCompleted;

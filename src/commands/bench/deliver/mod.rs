@@ -1,7 +1,7 @@
 //! `plumbline bench deliver`: webhooks, from an event's commit to a receiver that verifies each.
 //!
 //! Three processes. This one records events, each in a transaction of its own, as production does (`events`); `plumbline worker`
-//! itself delivers them (`worker`); a third receives them on loopback and verifies every signature with the library that
+//! itself delivers them; a third receives them on loopback and verifies every signature with the library that
 //! subscribers use (`receive`, and `receiver` from outside). Only what it verified counts, and every message must have arrived
 //! at its endpoint exactly once, with one attempt written down (`stage`); otherwise the command fails.
 
@@ -12,7 +12,6 @@ mod receive;
 mod received;
 mod receiver;
 mod stage;
-mod worker;
 
 pub use receive::{Args as ReceiveArgs, run as receive};
 

@@ -1,12 +1,12 @@
 //! What a measure needs, and what came of it.
 
 use super::Args;
-use super::endpoints::{self, Common, Endpoint, Interest, Manner, Place};
+use super::endpoints::{self, Common, Endpoint, Interest, LOOPBACK, Manner, Place};
 use super::receive::Counts;
 use super::received::{Expected, Received};
 use super::receiver::Receiver;
-use super::worker::Worker;
 use crate::commands::bench::ground::{Begin, Ground};
+use crate::commands::bench::process::Process;
 use crate::commands::scratch::Scratch;
 use anyhow::Result;
 use jobs::crypto::Keyring;
@@ -76,8 +76,11 @@ impl<'a> Stage<'a> {
     }
 
     /// Starts the worker.
-    pub async fn work(&self) -> Result<Worker> {
-        Worker::start(&self.ground, self.scratch, &self.master_key, self.args.fixed.concurrency).await
+    pub async fn work(&self) -> Result<Process> {
+        let concurrency = self.args.fixed.concurrency.to_string();
+        let args = ["worker", "--concurrency", &concurrency];
+        let settings = [("PLUMBLINE_MASTER_KEY", &*self.master_key), ("PLUMBLINE_ALLOW_NETWORKS", LOOPBACK)];
+        Process::start(&self.ground, self.scratch, ("worker", &args), &settings).await
     }
 
     /// What is written down of endpoints that answer.
