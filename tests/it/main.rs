@@ -8,6 +8,7 @@ mod bench;
 mod chaos;
 mod cli;
 mod cloud_faults;
+mod cron;
 mod dlq;
 mod drift_fixtures;
 mod jobs;

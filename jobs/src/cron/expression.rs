@@ -130,3 +130,55 @@ fn listed(spec: &Spec, offset: u8) -> String {
     }
     spec.values.iter().map(|value| (value + offset).to_string()).collect::<Vec<_>>().join(",")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_never_fires_is_refused() {
+        for (line, message) in [
+            ("0 0 30 2 *", "this schedule never fires: February has no day 30"),
+            ("0 0 30-31 FEB *", "this schedule never fires: February has no day 30"),
+            ("0 0 31 4,6,9,11 *", "this schedule never fires: none of its months has a day 31"),
+            ("0 0 31 2 */2", "this schedule never fires: February has no day 31"),
+        ] {
+            assert_eq!(line.parse::<Expression>().unwrap_err().to_string(), message, "{line}");
+        }
+        for line in ["0 0 29 2 *", "0 0 31 2 1", "0 0 31 1-4 *", "0 0 29 2 */2"] {
+            assert!(line.parse::<Expression>().is_ok(), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_shortest_interval_is_exact() {
+        let shortest = |line: &str| line.parse::<Expression>().unwrap().shortest_interval();
+        let days = |days: u64| Duration::from_hours(24 * days);
+        for (line, interval) in [
+            ("* * * * *", Duration::from_mins(1)),
+            ("*/7 * * * *", Duration::from_mins(4)),
+            ("0,1 0 1 1 *", Duration::from_mins(1)),
+            ("0 * * * *", Duration::from_hours(1)),
+            ("0 23,1 * * *", Duration::from_hours(2)),
+            ("0 23,1 * * 1,3", Duration::from_hours(22)),
+            ("0 9 * * 1-5", days(1)),
+            ("0 9 * * 1", days(7)),
+            ("0 0 1,31 * *", days(1)),
+            ("0 0 1 * *", days(28)),
+            ("0 0 31 * *", days(31)),
+            ("0 0 1 1 *", days(365)),
+            ("0 0 29 2 *", days(1_461)),
+            ("0 0 29 2 */7", days(7 * 1_461)),
+            ("0 0 13 * 5", days(1)),
+        ] {
+            assert_eq!(shortest(line), interval, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_text_is_read_whatever_its_blanks_and_kept_without_them() {
+        let expression: Expression = " */5\t9-17 *  jan Mon-FRI ".parse().unwrap();
+        assert_eq!(expression.as_str(), "*/5 9-17 * jan Mon-FRI");
+        assert_eq!(expression, expression.as_str().parse().unwrap());
+    }
+}

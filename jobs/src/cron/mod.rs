@@ -18,6 +18,9 @@ mod fields;
 mod next;
 mod parse;
 mod phrases;
+#[cfg(test)]
+mod properties;
+mod values;
 mod zone;
 
 pub use chrono_tz::Tz;

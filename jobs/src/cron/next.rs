@@ -64,7 +64,7 @@ impl Timetable {
     }
 
     /// The first firing that is later than `after`, be it by a nanosecond. `None` past the year 2100 of the zone; nothing
-    /// fires before 1970.
+    /// fires before 1970. The tables of `chrono-tz` hold no change of the clocks after 2099: the year 2100 has none.
     #[must_use]
     pub fn next_after(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
         // Also keeps what follows away from the ends of the calendar, where adding a second would panic.
@@ -134,5 +134,108 @@ impl Timetable {
         (1..=LONGEST_GAP_MINUTES)
             .map(|minutes| local + Duration::minutes(minutes))
             .find(|local| self.zone.from_local_datetime(local) != LocalResult::None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cron::zone;
+
+    /// The next firings after a local time, as local times with their offsets.
+    fn fires(line: &str, in_zone: &str, after: &str, count: usize) -> Vec<String> {
+        let zone = zone(in_zone).unwrap();
+        let local: NaiveDateTime = format!("{after}:00").parse().unwrap();
+        let after = zone.from_local_datetime(&local).earliest().unwrap().to_utc();
+        let timetable = Timetable::new(line.parse().unwrap(), zone);
+        let shown = |at: DateTime<Utc>| at.with_timezone(&zone).format("%m-%d %H:%M%:z").to_string();
+        timetable.upcoming(after).take(count).map(shown).collect()
+    }
+
+    #[test]
+    fn nothing_fires_after_the_year_2100_nor_before_1970() {
+        let yearly = Timetable::new("59 23 31 12 *".parse().unwrap(), Tz::UTC);
+        let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+        assert_eq!(yearly.next_after(at("2100-12-31T23:58:59Z")), Some(at("2100-12-31T23:59:00Z")));
+        assert_eq!(yearly.next_after(at("2100-12-31T23:59:00Z")), None);
+        for late in [at("2101-12-31T00:00:00Z"), at("9999-01-01T00:00:00Z"), DateTime::<Utc>::MAX_UTC] {
+            assert_eq!(yearly.next_after(late), None);
+        }
+        for early in [DateTime::<Utc>::MIN_UTC, at("0001-01-01T00:00:00Z"), at("1969-12-30T00:00:00Z")] {
+            assert_eq!(yearly.next_after(early), Some(at("1970-12-31T23:59:00Z")), "{early}");
+        }
+        // 2100 is no leap year.
+        let leap = Timetable::new("0 0 29 2 *".parse().unwrap(), Tz::UTC);
+        assert_eq!(leap.next_after(at("2096-02-29T00:00:00Z")), None);
+    }
+
+    #[test]
+    fn the_given_instant_itself_is_never_the_answer() {
+        let nine = Timetable::new("0 9 * * *".parse().unwrap(), Tz::UTC);
+        let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+        let (today, tomorrow) = (at("2026-05-01T09:00:00Z"), at("2026-05-02T09:00:00Z"));
+        assert_eq!(nine.next_after(at("2026-05-01T08:59:59.999999999Z")), Some(today));
+        assert_eq!(nine.next_after(today), Some(tomorrow));
+        assert_eq!(nine.next_after(at("2026-05-01T09:00:00.000000001Z")), Some(tomorrow));
+    }
+
+    #[test]
+    fn a_time_of_day_that_is_skipped_fires_once_after_the_gap() {
+        let berlin = |line: &str| fires(line, "Europe/Berlin", "2026-03-29T01:59", 2);
+        assert_eq!(berlin("30 2 * * *"), ["03-29 03:00+02:00", "03-30 02:30+02:00"]);
+        // Together with the others of the gap, and with one that falls on its end.
+        assert_eq!(berlin("*/15 2 * * *"), ["03-29 03:00+02:00", "03-30 02:00+02:00"]);
+        assert_eq!(berlin("0,30 2,3 * * *"), ["03-29 03:00+02:00", "03-29 03:30+02:00"]);
+        assert_eq!(berlin("30 2 29 3 *")[0], "03-29 03:00+02:00");
+    }
+
+    #[test]
+    fn a_time_of_day_that_comes_twice_fires_the_first_time() {
+        let new_york = |line: &str| fires(line, "America/New_York", "2026-11-01T00:59", 3);
+        assert_eq!(new_york("30 1 * * *"), ["11-01 01:30-04:00", "11-02 01:30-05:00", "11-03 01:30-05:00"]);
+        assert_eq!(new_york("30 1,2 * * *"), ["11-01 01:30-04:00", "11-01 02:30-05:00", "11-02 01:30-05:00"]);
+    }
+
+    #[test]
+    fn a_line_that_repeats_goes_by_the_clock() {
+        let spring = |line: &str| fires(line, "America/New_York", "2026-03-08T00:59", 3);
+        assert_eq!(spring("30 * * * *"), ["03-08 01:30-05:00", "03-08 03:30-04:00", "03-08 04:30-04:00"]);
+        assert_eq!(spring("30 */2 * * *"), ["03-08 04:30-04:00", "03-08 06:30-04:00", "03-08 08:30-04:00"]);
+        let autumn = |line: &str| fires(line, "America/New_York", "2026-11-01T00:59", 4);
+        for line in ["*/30 * * * *", "*/30 0-23 * * *"] {
+            assert_eq!(
+                autumn(line),
+                ["11-01 01:00-04:00", "11-01 01:30-04:00", "11-01 01:00-05:00", "11-01 01:30-05:00"]
+            );
+        }
+    }
+
+    #[test]
+    fn clocks_that_change_by_half_an_hour_or_at_midnight_or_by_a_day() {
+        let howe = "Australia/Lord_Howe";
+        assert_eq!(fires("15 2 * * *", howe, "2026-10-04T01:00", 2), ["10-04 02:30+11:00", "10-05 02:15+11:00"]);
+        assert_eq!(
+            fires("45 * * * *", howe, "2026-04-05T01:00", 3),
+            ["04-05 01:45+11:00", "04-05 01:45+10:30", "04-05 02:45+10:30"]
+        );
+        for (zone, day) in
+            [("Africa/Cairo", "2026-04-24"), ("Asia/Beirut", "2026-03-29"), ("America/Sao_Paulo", "2018-11-04")]
+        {
+            let before: NaiveDateTime = format!("{day}T01:00:00").parse().unwrap();
+            let before = (before - Duration::hours(2)).format("%Y-%m-%dT%H:%M").to_string();
+            let fired = fires("0 0 * * *", zone, &before, 2);
+            assert!(
+                fired[0].contains(&format!("{} 01:00", &day[5..])) && fired[1].contains(" 00:00"),
+                "{zone}: {fired:?}"
+            );
+        }
+        assert_eq!(
+            fires("0 9 * * *", "Pacific/Apia", "2011-12-29T08:00", 3),
+            ["12-29 09:00-10:00", "12-31 00:00+14:00", "12-31 09:00+14:00"]
+        );
+        assert_eq!(
+            fires("0 */12 * * *", "Pacific/Apia", "2011-12-29T08:00", 3),
+            ["12-29 12:00-10:00", "12-31 00:00+14:00", "12-31 12:00+14:00"]
+        );
     }
 }
