@@ -158,6 +158,19 @@ fn drift_is_pure() {
     none("drift takes bytes and rows and gives a report: no I/O and no clock", &broken);
 }
 
+#[test]
+fn schedules_go_by_the_databases_clock() {
+    let mut broken = Vec::new();
+    for source in rust().iter().filter(|source| source.is_in(&["scheduler/src", "jobs/src/schedules", "jobs/src/cron"]))
+    {
+        let clocks = ["Utc::now", "Local::now", "SystemTime", "now_v7"];
+        for (number, line) in source.code().filter(|(_, line)| clocks.iter().any(|clock| line.contains(clock))) {
+            broken.push(format!("{}:{number}: {}", source.path, line.trim()));
+        }
+    }
+    none("two schedulers must agree on the time: ask the database", &broken);
+}
+
 /// The names under `[dependencies]` of a crate.
 fn dependencies(krate: &str) -> Vec<String> {
     let manifest = fs::read_to_string(root().join(krate).join("Cargo.toml")).unwrap();

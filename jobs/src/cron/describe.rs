@@ -139,7 +139,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::cron::properties::lines;
+    use crate::cron::tests::lines;
     use crate::cron::zone;
 
     fn described(line: &str, in_zone: &str) -> String {

@@ -19,7 +19,7 @@ mod next;
 mod parse;
 mod phrases;
 #[cfg(test)]
-mod properties;
+mod tests;
 mod values;
 mod zone;
 

@@ -49,7 +49,7 @@ pub async fn fire_due(conn: &mut PgConnection, limit: u16) -> Result<Fired, Erro
     }
     let mut fired = Fired { is_full: schedules.len() == usize::from(limit), ..Fired::default() };
     let now = schedule::now(&mut tx).await?;
-    let mut ready = Vec::with_capacity(schedules.len());
+    let (mut ready, mut unreadable) = (Vec::with_capacity(schedules.len()), Vec::new());
     for schedule in schedules {
         let Some(run_at) = schedule.next_run_at else { continue };
         match timetable(&schedule) {
@@ -58,13 +58,15 @@ pub async fn fire_due(conn: &mut PgConnection, limit: u16) -> Result<Fired, Erro
                 let due = due(&timetable, spread(schedule.id), run_at, now);
                 ready.push(Ready { schedule, due });
             }
-            Err(error) => {
-                outcome::disable(&mut tx, &schedule, &error.to_string()).await?;
-                fired.unreadable += 1;
-            }
+            Err(error) => unreadable.push((schedule, error)),
         }
     }
     fire(&mut tx, &ready, &mut fired).await?;
+    fired.unreadable = unreadable.len();
+    // After organisations were locked, and the audit chains of what was fired.
+    for (schedule, error) in unreadable {
+        outcome::disable(&mut tx, &schedule, &error.to_string()).await?;
+    }
     tx.commit().await?;
     Ok(fired)
 }

@@ -89,7 +89,7 @@ async fn a_change_waits_for_a_firing_and_sees_what_it_did() {
     };
     let (fired, seen) = tokio::join!(firing, change);
     assert_eq!(fired.started, 1);
-    assert!(seen.last_run_at.is_some() && seen.next_run_at.unwrap() > scheduled_for + Duration::from_secs(3_000));
+    assert!(seen.last_run_at.is_some() && seen.next_run_at.unwrap() > scheduled_for + Duration::from_mins(50));
 }
 
 async fn waiting(world: &World) -> i64 {
