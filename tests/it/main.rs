@@ -11,6 +11,7 @@ mod cloud_faults;
 mod dlq;
 mod drift_fixtures;
 mod jobs;
+mod maintenance;
 mod no_identity;
 mod org_lock;
 mod pool;
