@@ -23,7 +23,7 @@ test: setup ## Every test, on a Postgres of their own
 	@scripts/test.sh
 
 .PHONY: bench
-bench: ## Measure the queue, webhooks and drift of a large account, with a release build (docs/benchmarks.md has the numbers)
+bench: ## Measure the queue, webhooks, maintenance and drift of a large account, with a release build (docs/benchmarks.md has the numbers)
 	@scripts/setup.sh compiler postgres
 	cargo build --release --bin plumbline
 	scripts/bench-queue.sh "$${CARGO_TARGET_DIR:-target}/release/plumbline"

@@ -20,3 +20,4 @@ done
 for waiting in 0 100000 1000000; do
     "$plumbline" bench claim --waiting "$waiting"
 done
+"$plumbline" bench maintenance

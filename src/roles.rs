@@ -1,6 +1,6 @@
 //! The roles that a process can play, put together from the settings: any of them alone, or all in one (`plumbline up`).
 
-use crate::config::{Database, Http, Listen, MissingKey, Oidc, Outbound, Secrets, Storage, Work};
+use crate::config::{Database, Http, Listen, Maintenance, MissingKey, Oidc, Outbound, Secrets, Storage, Work};
 use crate::shutdown::Shutdown;
 use crate::telemetry;
 use anyhow::{Context as _, Result};
@@ -11,6 +11,7 @@ use jobs::artifacts;
 use jobs::crypto::Keyring;
 use jobs::lookup::Resolver;
 use jobs::queue::Signals;
+use scheduler::maintenance;
 use sqlx::PgPool;
 use workers::outbound::webhook::{Limits, WebhookClient};
 use workers::runtime::{self, Runtime};
@@ -134,11 +135,35 @@ pub fn work(settings: &Work, ground: &Ground, shutdown: &Shutdown) -> Result<()>
     Ok(())
 }
 
+/// What [`schedule`] works with.
+#[derive(Debug)]
+pub struct Schedule {
+    /// Connections.
+    pub pool: PgPool,
+    /// Where uploads are that nobody forgot.
+    pub artifacts: artifacts::Store,
+    /// Retention.
+    pub maintenance: Maintenance,
+}
+
+impl Schedule {
+    /// On what other roles stand on, too.
+    #[must_use]
+    pub fn on(ground: &Ground, maintenance: Maintenance) -> Self {
+        Self { pool: ground.pool.clone(), artifacts: ground.artifacts.clone(), maintenance }
+    }
+}
+
 /// Does what is due, as a part of the process.
-pub fn schedule(pool: &PgPool, shutdown: &Shutdown) {
-    let (pool, soft) = (pool.clone(), shutdown.soft());
+///
+/// # Errors
+/// A setting that cannot be.
+pub fn schedule(parts: Schedule, shutdown: &Shutdown) -> Result<()> {
+    let services = maintenance::Services::new(parts.pool.clone(), parts.artifacts, parts.maintenance.settings())?;
+    let soft = shutdown.soft();
     shutdown.spawn("scheduler", async move {
-        scheduler::run(pool, soft).await;
+        scheduler::run(parts.pool, services, soft).await;
         Ok(())
     });
+    Ok(())
 }

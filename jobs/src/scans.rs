@@ -1,8 +1,11 @@
 //! What belongs together in the life of a scan: the run and its job, its end and its event. The API, the scheduler and the
 //! workers all go through here, so none of them can do one without the other.
 
+use std::ops::AddAssign;
+
 use sqlx::PgConnection;
 
+use crate::db::batches::Batch;
 use crate::db::scan_run::{self, Ci, Failure, Finished, NewScan, ScanError, ScanRun, StatusKind, Summary};
 use crate::db::{cloud_account, live_resource};
 use crate::domain::{RunStatus, ScanType};
@@ -156,19 +159,28 @@ pub async fn request_drift(
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Reconciled {
     /// Scans that ended in error.
-    pub scans: usize,
+    pub scans: u64,
     /// Drift computations that ended in error.
-    pub drifts: usize,
+    pub drifts: u64,
 }
 
-/// Ends runs whose job is gone: killed with its worker in its last attempt, or cancelled while it waited. To be called every
-/// now and then, together with the rescue of lost jobs, in a transaction.
+impl AddAssign for Reconciled {
+    fn add_assign(&mut self, more: Self) {
+        self.scans += more.scans;
+        self.drifts += more.drifts;
+    }
+}
+
+/// Ends runs whose job is gone: killed with its worker in its last attempt, or cancelled while it waited. Up to `most` scans, and as many
+/// drift computations. To be called every now and then, together with the rescue of lost jobs, in a transaction.
 ///
 /// # Errors
 /// The database's.
-pub async fn reconcile_stuck_runs(conn: &mut PgConnection) -> sqlx::Result<Reconciled> {
+pub async fn reconcile_stuck_runs(conn: &mut PgConnection, most: i64) -> sqlx::Result<Batch<(), Reconciled>> {
     let mut reconciled = Reconciled::default();
-    for orphan in scan_run::orphans(conn).await? {
+    let (scans, drifts) = (scan_run::orphans(conn, most).await?, scan_run::drift_orphans(conn, most).await?);
+    let is_full = i64::try_from(scans.len().max(drifts.len())).is_ok_and(|found| found >= most);
+    for orphan in scans {
         let failure = Failure {
             error_class: orphan.error_class.as_deref().unwrap_or("cancelled"),
             error: orphan.error.as_deref().unwrap_or("the scan's job was cancelled; queue another scan"),
@@ -177,11 +189,11 @@ pub async fn reconcile_stuck_runs(conn: &mut PgConnection) -> sqlx::Result<Recon
             reconciled.scans += 1;
         }
     }
-    for orphan in scan_run::drift_orphans(conn).await? {
+    for orphan in drifts {
         let error = orphan.error.as_deref().unwrap_or("the job that computed drift was cancelled; compute it again");
         if scan_run::fail_drift(conn, orphan.org_id, orphan.id, orphan.job_id, error).await? {
             reconciled.drifts += 1;
         }
     }
-    Ok(reconciled)
+    Ok(Batch { done: reconciled, next: is_full.then_some(()) })
 }

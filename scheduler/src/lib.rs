@@ -10,14 +10,13 @@ use sqlx::PgPool;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// Runs every service until `stop`; what was begun is finished. A database that goes away is waited for.
-pub async fn run(pool: PgPool, stop: CancellationToken) {
+/// Fires schedules and runs every maintenance service until `stop`. What maintenance is in the middle of by then is rolled back, and done by
+/// whoever comes next. A database that
+/// goes away is waited for.
+pub async fn run(pool: PgPool, maintenance: maintenance::Services, stop: CancellationToken) {
     let mut services = JoinSet::new();
-    services.spawn(firing::service(pool.clone(), stop.clone()));
-    services.spawn(maintenance::stuck_runs::service(pool.clone(), stop.clone()));
-    services.spawn(maintenance::idempotency_keys::service(pool.clone(), stop.clone()));
-    services.spawn(maintenance::webhook_deliveries::service(pool.clone(), stop.clone()));
-    services.spawn(maintenance::account_registrations::service(pool, stop));
+    services.spawn(firing::service(pool, stop.clone()));
+    maintenance.spawn(&mut services, &stop);
     while let Some(ended) = services.join_next().await {
         if let Err(error) = ended {
             tracing::error!(%error, "a service broke off");

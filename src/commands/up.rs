@@ -2,8 +2,8 @@
 
 use super::{operator, org};
 use crate::boot::{Schema, Store, create_data_dir};
-use crate::config::{Concurrency, MissingKey, Work};
-use crate::roles::{ApiSettings, Ground, Settings, schedule, serve_api, work};
+use crate::config::{Concurrency, Maintenance, MissingKey, Work};
+use crate::roles::{ApiSettings, Ground, Schedule, Settings, schedule, serve_api, work};
 use crate::shutdown::Shutdown;
 use anyhow::{Context as _, Result};
 use jobs::db;
@@ -33,6 +33,8 @@ pub struct Args {
     api: ApiSettings,
     #[command(flatten)]
     concurrency: Concurrency,
+    #[command(flatten)]
+    maintenance: Maintenance,
 }
 
 /// Runs until told to stop.
@@ -49,9 +51,10 @@ pub async fn run(args: Args) -> Result<ExitCode> {
             let ground = Ground::lay(&args.settings, store, missing, &shutdown).await?;
             first_start(&mut conn, data_dir).await?;
             drop(conn);
-            schedule(&store.pool, &shutdown);
             work(&Work::everything(args.concurrency), &ground, &shutdown)?;
             let url = serve_api(&args.api, &ground, &shutdown).await?;
+            // After the API, with which metrics begin to be collected: the first run shall be counted, too.
+            schedule(Schedule::on(&ground, args.maintenance), &shutdown)?;
             println!("ready {url}");
             Ok(())
         })

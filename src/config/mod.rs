@@ -5,6 +5,7 @@
 
 mod database;
 mod http;
+mod maintenance;
 mod oidc;
 mod outbound;
 mod queue;
@@ -14,6 +15,7 @@ mod telemetry;
 
 pub use database::{Database, Pooler};
 pub use http::Http;
+pub use maintenance::Maintenance;
 pub use oidc::Oidc;
 pub use outbound::Outbound;
 pub use queue::{Concurrency, Listen, Work};

@@ -10,7 +10,7 @@ use std::path::Path;
 #[command(next_help_heading = "Storage")]
 pub struct Storage {
     /// Where uploaded states and packs are kept: a folder, or `s3://bucket/prefix`; without it, `artifacts` in the data folder.
-    /// Every API and worker process needs the same.
+    /// Every API, worker and scheduler process needs the same.
     #[arg(long, env = "PLUMBLINE_ARTIFACTS", value_name = "PLACE")]
     artifacts: Option<String>,
 }

@@ -12,6 +12,7 @@ mod cron;
 mod dlq;
 mod drift_fixtures;
 mod jobs;
+mod maintenance;
 mod no_identity;
 mod org_lock;
 mod pool;

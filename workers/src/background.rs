@@ -1,17 +1,15 @@
 //! What a worker process does beside its jobs: one loop beats the heart, one passes on cancellations, one writes counters, one takes
 //! back what other processes lost and forgets what is over. None of them ends because of a database error.
+//!
+//! The scheduler rescues, too. That workers do not leave it to the scheduler is so that a fleet without one loses nothing.
 
-use std::collections::HashMap;
 use std::fmt::Display;
 use std::sync::Arc;
-use std::time::Duration;
 
-use jobs::audit::AppendError;
+use jobs::db::batches::{Pace, ROWS, Turn, in_batches};
 use jobs::db::pool;
-use jobs::dead_letters;
-use jobs::queue::{Lane, Shared, dead, expire_outcomes, limit, replay_batch, rescue};
+use jobs::queue::{Lane, Shared, expire_outcomes, limit, rescue};
 use jobs::retry::jittered;
-use sqlx::{Connection as _, PgPool};
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -20,20 +18,23 @@ use crate::counting;
 /// The heartbeat, the counters and the rescues have a connection each.
 const BACKGROUND_CONNECTIONS: u32 = 3;
 
+/// Batches of expired outcomes between two rescues, which must not wait for long.
+const OUTCOME_BATCHES: u32 = 20;
+
 /// The loops beside the workers; dropping it ends them.
 pub(crate) struct Background {
     _stop: DropGuard,
 }
 
 impl Background {
-    pub(crate) fn start(shared: &Shared, lanes: &[Arc<Lane>], retentions: HashMap<&'static str, Duration>) -> Self {
+    pub(crate) fn start(shared: &Shared, lanes: &[Arc<Lane>]) -> Self {
         let stop = CancellationToken::new();
         // Of their own, because handlers may use up the process's connections for longer than its lease.
         let shared = &Shared { pool: pool::beside(&shared.pool, BACKGROUND_CONNECTIONS), ..shared.clone() };
         let loops = [
             tokio::spawn(stop.clone().run_until_cancelled_owned(keep_alive(shared.clone(), lanes.to_vec()))),
             tokio::spawn(stop.clone().run_until_cancelled_owned(pass_on_cancellations(shared.clone(), lanes.to_vec()))),
-            tokio::spawn(stop.clone().run_until_cancelled_owned(keep_rescuing(shared.clone(), retentions))),
+            tokio::spawn(stop.clone().run_until_cancelled_owned(keep_rescuing(shared.clone()))),
             tokio::spawn(stop.clone().run_until_cancelled_owned(counting::keep_counting(
                 shared.clone(),
                 lanes.iter().map(|lane| lane.counts()).collect(),
@@ -82,7 +83,8 @@ async fn pass_on_cancellations(shared: Shared, lanes: Vec<Arc<Lane>>) {
 }
 
 /// Takes back what was lost, and forgets what is over. Each does its part even if another fails.
-async fn keep_rescuing(shared: Shared, retentions: HashMap<&'static str, Duration>) {
+async fn keep_rescuing(shared: Shared) {
+    let pace = Pace { batches: OUTCOME_BATCHES, ..Pace::new("worker", ROWS, &Turn::default()) };
     loop {
         tokio::time::sleep(jittered(shared.config.rescue_every)).await;
         bounded(&shared, "rescuing what lost workers held", async {
@@ -91,9 +93,12 @@ async fn keep_rescuing(shared: Shared, retentions: HashMap<&'static str, Duratio
         })
         .await;
         bounded(&shared, "forgetting outcomes and counters", async {
-            let mut conn = shared.pool.acquire().await?;
-            limit::sweep_slots(&mut conn).await?;
-            expire_outcomes(&mut conn).await
+            limit::sweep_slots(&mut *shared.pool.acquire().await?, ROWS).await?;
+            let pool = &shared.pool;
+            in_batches("outcomes", &pace, None, |from, most| async move {
+                expire_outcomes(&mut *pool.acquire().await?, from, most).await
+            })
+            .await
         })
         .await;
         bounded(&shared, "the census", async {
@@ -101,7 +106,6 @@ async fn keep_rescuing(shared: Shared, retentions: HashMap<&'static str, Duratio
             counting::look_after(&mut conn).await
         })
         .await;
-        bounded(&shared, "looking after dead letters", look_after_the_dead(&shared.pool, &retentions)).await;
     }
 }
 
@@ -112,17 +116,4 @@ async fn bounded<T, E: Display>(shared: &Shared, what: &str, work: impl Future<O
         Ok(Err(error)) => tracing::warn!(%error, "{what} failed, trying again"),
         Err(_) => tracing::warn!("{what} was not answered, trying again"),
     }
-}
-
-async fn look_after_the_dead(pool: &PgPool, retentions: &HashMap<&'static str, Duration>) -> Result<(), AppendError> {
-    let mut conn = pool.acquire().await?;
-    let expired = dead::expire(&mut conn, retentions).await?;
-    let batches = replay_batch::expire(&mut conn).await?;
-    let mut tx = conn.begin().await?;
-    let abandoned = dead_letters::cancel_abandoned(&mut tx).await?;
-    tx.commit().await?;
-    if expired > 0 || batches > 0 || abandoned > 0 {
-        tracing::info!(expired, batches, abandoned, "dead letters looked after");
-    }
-    Ok(())
 }

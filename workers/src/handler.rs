@@ -79,7 +79,6 @@ pub(crate) struct Registered {
     pub queue: &'static str,
     pub timeout: Duration,
     pub backoff: Backoff,
-    pub dead_retention: Duration,
     pub parallel: usize,
     run: Box<dyn Fn(JobContext, String) -> Answer + Send + Sync>,
 }
@@ -91,7 +90,6 @@ impl Registered {
             queue: H::Job::QUEUE,
             timeout: H::Job::TIMEOUT,
             backoff: H::Job::BACKOFF,
-            dead_retention: H::Job::DEAD_RETENTION,
             parallel: H::Job::PARALLEL,
             run: Box::new(move |cx, payload| {
                 let handler = Arc::clone(&handler);

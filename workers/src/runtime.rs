@@ -159,9 +159,8 @@ impl Runtime {
                     .build(dispatch.clone())
             });
         }
-        let retentions = handlers.iter().map(|(kind, handler)| (*kind, handler.dead_retention)).collect();
         let counts: Vec<_> = lanes.iter().map(|lane| lane.counts()).collect();
-        let background = Background::start(&shared, &lanes, retentions);
+        let background = Background::start(&shared, &lanes);
         let result = work(monitor, &lanes, &shared.config, &shutdown, &abort).await;
 
         drop(background);

@@ -10,7 +10,7 @@ use tokio::io::AsyncWriteExt;
 use tokio_util::io::ReaderStream;
 use uuid::Uuid;
 
-use super::{Body, Error, Key};
+use super::{Body, Error, Key, PAGE, Page, Place};
 
 /// Bytes read at a time.
 const READ: usize = 64 << 10;
@@ -66,6 +66,57 @@ impl Folder {
             Err(source) => Err(Error::Folder { key: key.clone(), source }),
         }
     }
+
+    pub(super) async fn list(&self, folder: &Key, from: Option<&Place>) -> Result<Page, Error> {
+        let refused = |message: String| Error::Listing { folder: folder.clone(), message };
+        let (root, below, from) = (self.root.clone(), folder.clone(), from.cloned());
+        // Many small calls of the system: better on one thread than each on its way to one.
+        let walked = tokio::task::spawn_blocking(move || {
+            let after = from.as_ref().and_then(|place| place.0.strip_prefix(below.as_str()));
+            let after: Vec<&str> = after.map(|rest| rest.split('/').skip(1).collect()).unwrap_or_default();
+            let mut found = Vec::new();
+            walk(&root, &below, &after, &mut found).map(|()| found)
+        });
+        let mut keys = walked.await.map_err(|error| refused(error.to_string()))?.map_err(|e| refused(e.to_string()))?;
+        let has_more = keys.len() > PAGE;
+        keys.truncate(PAGE);
+        let next = keys.last().filter(|_| has_more).map(|key| Place(key.as_str().to_owned()));
+        Ok(Page { keys, next })
+    }
+}
+
+/// Collects the keys below a folder that come after one, whose parts below the folder are given, until there is one more than a page of
+/// them. The order is that of names, part by part.
+fn walk(root: &Path, folder: &Key, after: &[&str], found: &mut Vec<Key>) -> io::Result<()> {
+    let entries = match std::fs::read_dir(root.join(folder.as_str())) {
+        Ok(entries) => entries,
+        // Never made, or removed meanwhile.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name();
+        let Some(name) = name.to_str().filter(|name| after.first().is_none_or(|first| name >= first)) else { continue };
+        // Unfinished files, and whatever else is not ours, have names that no key has.
+        if let Ok(key) = format!("{folder}/{name}").parse::<Key>() {
+            names.push((name.to_owned(), key, entry.file_type()?.is_dir()));
+        }
+    }
+    names.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+    for (name, key, is_folder) in names {
+        let rest = after.split_first().filter(|(first, _)| **first == name).map(|(_, rest)| rest);
+        if is_folder {
+            walk(root, &key, rest.unwrap_or_default(), found)?;
+        } else if rest.is_none() {
+            found.push(key);
+        }
+        if found.len() > PAGE {
+            break;
+        }
+    }
+    Ok(())
 }
 
 async fn make_private(folder: &Path) -> io::Result<()> {

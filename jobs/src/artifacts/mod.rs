@@ -14,6 +14,7 @@ use std::str::FromStr;
 
 use bytes::Bytes;
 use futures::stream::{BoxStream, Stream};
+use uuid::Uuid;
 
 use crate::crypto::{Aad, Keyring};
 use crate::ids::{OrgId, StateSourceId};
@@ -39,17 +40,53 @@ pub struct InvalidKey;
 /// The longest key.
 const MAX_KEY: usize = 512;
 
+/// The folder of uploaded states.
+const UPLOADS: &str = "states";
+
+/// Keys of one page of a listing: as many as S3 gives at once.
+pub const PAGE: usize = 1_000;
+
+/// Where a listing goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place(String);
+
+/// A part of a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// Up to [`PAGE`] keys, in an order of the store's own.
+    pub keys: Vec<Key>,
+    /// Where the next page begins; `None`: this is the last one.
+    pub next: Option<Place>,
+}
+
 impl Key {
     /// A new key for an uploaded state.
     #[must_use]
     pub fn for_upload(org: OrgId, source: StateSourceId) -> Self {
-        Self(format!("states/{org}/{source}/{}", uuid::Uuid::now_v7()))
+        Self(format!("{UPLOADS}/{org}/{source}/{}", Uuid::now_v7()))
     }
 
     /// The key's text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Where uploaded states are.
+    #[must_use]
+    pub fn uploads() -> Self {
+        Self(UPLOADS.to_owned())
+    }
+
+    /// The id that [`for_upload`](Self::for_upload) gave the key, which tells when; `None` of any other key.
+    #[must_use]
+    pub fn upload_id(&self) -> Option<Uuid> {
+        let mut parts = self.0.split('/');
+        let (folder, org, source, id) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        let is_ours = folder == UPLOADS && parts.next().is_none();
+        (is_ours && org.parse::<OrgId>().is_ok() && source.parse::<StateSourceId>().is_ok())
+            .then(|| id.parse::<Uuid>().ok().filter(|id| id.get_version_num() == 7))
+            .flatten()
     }
 
     /// The place that an artifact of this key is sealed for.
@@ -104,6 +141,14 @@ pub enum Error {
         /// Which artifact.
         key: Key,
         /// S3's words.
+        message: String,
+    },
+    /// The store refused to tell what is in it.
+    #[error("the artifacts below {folder} cannot be listed: {message}")]
+    Listing {
+        /// Where.
+        folder: Key,
+        /// The system's words, or S3's.
         message: String,
     },
     /// Sealing or opening failed.
@@ -199,6 +244,17 @@ impl Store {
         }
     }
 
+    /// What is there below a folder, from a place on. What somebody else put there under a name that is no key is left out.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn list(&self, folder: &Key, from: Option<&Place>) -> Result<Page, Error> {
+        match self {
+            Self::Folder(root) => root.list(folder, from).await,
+            Self::S3(s3) => s3.list(folder, from).await,
+        }
+    }
+
     /// [`put_stream`](Self::put_stream), sealed for the organisation.
     ///
     /// # Errors
@@ -290,6 +346,51 @@ mod tests {
         assert!(store.get_sealed(&keyring, org, &"b".parse().unwrap()).await.is_err());
         let stored = std::fs::read(root.path().join("b")).unwrap();
         assert!(!stored.windows(7).any(|window| window == b"hunter2"));
+    }
+
+    #[test]
+    fn the_key_of_an_upload_tells_when_and_no_other_key_does() {
+        let before = Uuid::now_v7();
+        let (org, source) = (OrgId::new(), StateSourceId::new());
+        let key = Key::for_upload(org, source);
+        assert!(key.upload_id().unwrap() > before);
+        let v4 = Uuid::new_v4();
+        for other in [
+            format!("states/{org}/{source}/{v4}"),
+            format!("states/{org}/{source}/{before}/x"),
+            format!("states/{org}/{before}"),
+            format!("states/acme/{source}/{before}"),
+            format!("packs/{org}/{source}/{before}"),
+        ] {
+            assert_eq!(other.parse::<Key>().unwrap().upload_id(), None, "{other}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_folder_is_listed_page_by_page_and_shows_nothing_unfinished() {
+        let root = tempfile::tempdir().unwrap();
+        let store = Store::open(root.path().to_str().unwrap()).await.unwrap();
+        let states: Key = "states".parse().unwrap();
+        assert_eq!(store.list(&states, None).await.unwrap(), Page { keys: Vec::new(), next: None });
+        let mut put: Vec<String> = (0..PAGE + 5).map(|n| format!("states/org-{}/s.{}/{n:05}", n % 3, n % 7)).collect();
+        put.push("states/top".to_owned());
+        for name in &put {
+            store.put_stream(&name.parse().unwrap(), body(&[b"x"])).await.unwrap();
+        }
+        store.put_stream(&"packs/a".parse().unwrap(), body(&[b"x"])).await.unwrap();
+        std::fs::write(root.path().join("states/org-0/.half"), "x").unwrap();
+        std::fs::write(root.path().join("states/a name with spaces"), "x").unwrap();
+
+        let first = store.list(&states, None).await.unwrap();
+        assert_eq!(first.keys.len(), PAGE);
+        // What is deleted meanwhile, the place itself included, makes nothing else disappear.
+        store.delete(&first.keys[PAGE - 1]).await.unwrap();
+        let second = store.list(&states, first.next.as_ref()).await.unwrap();
+        assert_eq!((second.keys.len(), &second.next), (6, &None));
+        let mut listed: Vec<String> = first.keys.iter().chain(&second.keys).map(ToString::to_string).collect();
+        listed.sort_unstable();
+        put.sort_unstable();
+        assert_eq!(listed, put);
     }
 
     #[tokio::test]

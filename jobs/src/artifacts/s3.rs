@@ -13,7 +13,7 @@ use futures::stream::{Stream, StreamExt};
 use tokio_util::io::ReaderStream;
 use uuid::Uuid;
 
-use super::{Body, Error, Key};
+use super::{Body, Error, Key, PAGE, Page, Place};
 
 /// Bytes of a part: above S3's least (5 MiB), and 10,000 of them are 80 GB.
 const PART: usize = 8 << 20;
@@ -158,6 +158,27 @@ impl S3 {
     pub(super) async fn delete(&self, key: &Key) -> Result<(), Error> {
         let deleted = self.client.delete_object().bucket(&self.bucket).key(self.object(key)).send().await;
         deleted.map(|_| ()).map_err(|error| refused(key, error))
+    }
+
+    pub(super) async fn list(&self, folder: &Key, from: Option<&Place>) -> Result<Page, Error> {
+        let refused = |message: String| Error::Listing { folder: folder.clone(), message };
+        let listed = self
+            .client
+            .list_objects_v2()
+            .bucket(&self.bucket)
+            .prefix(format!("{}/", self.object(folder)))
+            .set_start_after(from.map(|place| place.0.clone()))
+            .max_keys(i32::try_from(PAGE).unwrap_or(i32::MAX))
+            .send()
+            .await
+            .map_err(|error| refused(DisplayErrorContext(error).to_string()))?;
+        let names: Vec<String> =
+            listed.contents.unwrap_or_default().into_iter().filter_map(|object| object.key).collect();
+        let ours = if self.prefix.is_empty() { String::new() } else { format!("{}/", self.prefix) };
+        let keys = names.iter().filter_map(|name| name.strip_prefix(&ours)?.parse().ok()).collect();
+        // By the last name, whether it is a key or not: a page of others' objects leads on to the next one.
+        let next = names.last().filter(|_| listed.is_truncated == Some(true)).map(|name| Place(name.clone()));
+        Ok(Page { keys, next })
     }
 }
 

@@ -1,9 +1,12 @@
 //! Requests to register a cloud account. The row holds the sealed credential while its job needs it, and says which job that
 //! is; how the registration stands is the job's to tell, so there is no second truth beside it.
 
+use std::ops::AddAssign;
+
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
+use super::batches::Batch;
 use crate::ids::{CloudAccountId, JobId, OrgId};
 
 /// A registration, without its credential.
@@ -109,25 +112,41 @@ pub struct Swept {
     pub registrations: u64,
 }
 
+impl AddAssign for Swept {
+    fn add_assign(&mut self, more: Self) {
+        self.credentials += more.credentials;
+        self.registrations += more.registrations;
+    }
+}
+
 /// Forgets the credentials of registrations whose job is gone (it was lost with its worker, or cancelled while it waited), and
-/// the registrations of at least a day ago whose outcome has expired.
+/// the registrations of at least a day ago whose outcome has expired; up to `most` of each.
 ///
 /// # Errors
 /// The database's.
-pub async fn sweep(conn: &mut PgConnection) -> sqlx::Result<Swept> {
+pub async fn sweep(conn: &mut PgConnection, most: i64) -> sqlx::Result<Batch<(), Swept>> {
     let credentials = sqlx::query!(
-        "UPDATE account_registration r SET credential = NULL
-          WHERE r.credential IS NOT NULL AND NOT EXISTS (SELECT FROM job j WHERE j.id = r.job_id)"
+        "UPDATE account_registration SET credential = NULL WHERE id = ANY (ARRAY(
+           SELECT r.id FROM account_registration r
+            WHERE r.credential IS NOT NULL AND NOT EXISTS (SELECT FROM job j WHERE j.id = r.job_id)
+            LIMIT $1 FOR UPDATE SKIP LOCKED))",
+        most,
     )
     .execute(&mut *conn)
-    .await?;
+    .await?
+    .rows_affected();
     let registrations = sqlx::query!(
-        "DELETE FROM account_registration r
-          WHERE r.created_at < now() - interval '1 day'
-            AND NOT EXISTS (SELECT FROM job j WHERE j.id = r.job_id)
-            AND NOT EXISTS (SELECT FROM job_outcome o WHERE o.job_id = r.job_id AND o.expires_at > now())"
+        "DELETE FROM account_registration WHERE id = ANY (ARRAY(
+           SELECT r.id FROM account_registration r
+            WHERE r.created_at < now() - interval '1 day'
+              AND NOT EXISTS (SELECT FROM job j WHERE j.id = r.job_id)
+              AND NOT EXISTS (SELECT FROM job_outcome o WHERE o.job_id = r.job_id AND o.expires_at > now())
+            ORDER BY r.created_at LIMIT $1 FOR UPDATE SKIP LOCKED))",
+        most,
     )
     .execute(conn)
-    .await?;
-    Ok(Swept { credentials: credentials.rows_affected(), registrations: registrations.rows_affected() })
+    .await?
+    .rows_affected();
+    let is_full = credentials.max(registrations) >= most.unsigned_abs();
+    Ok(Batch { done: Swept { credentials, registrations }, next: is_full.then_some(()) })
 }

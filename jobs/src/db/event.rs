@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 use sqlx::PgConnection;
+use uuid::Uuid;
 
+use super::batches::Batch;
 use crate::events::NewEvent;
 use crate::ids::{CloudAccountId, EventId, OrgId};
 
@@ -49,4 +51,24 @@ pub async fn newest(conn: &mut PgConnection, org_id: OrgId, limit: i64) -> sqlx:
     )
     .fetch_all(conn)
     .await
+}
+
+/// Deletes up to `most` events that are older than so many days, from those after `after` on.
+///
+/// # Errors
+/// The database's.
+pub async fn expire(conn: &mut PgConnection, days: i32, after: Uuid, most: i64) -> sqlx::Result<Batch<Uuid>> {
+    // An array, because a set would be joined by reading the whole table where the planner takes it for a large one.
+    let gone = sqlx::query_scalar!(
+        "DELETE FROM event WHERE id = ANY (ARRAY(
+           SELECT id FROM event WHERE id > $2 AND id < uuid_v7_floor(now() - make_interval(days => $1))
+            ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED))
+         RETURNING id",
+        days,
+        after,
+        most,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(Batch::of(gone.len(), most, || gone.iter().max().copied()))
 }

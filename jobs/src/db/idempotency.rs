@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
+
+use super::batches::Batch;
 
 /// A request that wants to be the first with its key.
 #[derive(Debug, Clone, Copy)]
@@ -178,11 +181,24 @@ pub async fn settle(conn: &mut PgConnection, principal: &str, key: &str, attempt
     Ok(())
 }
 
-/// Forgets what is older than its 24 hours; returns how many.
+/// Forgets up to `most` keys that are older than their 24 hours, from those of a time on.
 ///
 /// # Errors
 /// The database's.
-pub async fn sweep(conn: &mut PgConnection) -> sqlx::Result<u64> {
-    let swept = sqlx::query!("DELETE FROM idempotency_key WHERE expires_at <= now()").execute(conn).await?;
-    Ok(swept.rows_affected())
+pub async fn sweep(
+    conn: &mut PgConnection,
+    from: Option<DateTime<Utc>>,
+    most: i64,
+) -> sqlx::Result<Batch<Option<DateTime<Utc>>>> {
+    let gone = sqlx::query_scalar!(
+        "DELETE FROM idempotency_key WHERE ctid = ANY (ARRAY(
+           SELECT ctid FROM idempotency_key WHERE expires_at <= now() AND expires_at >= coalesce($1::timestamptz, '-infinity')
+            ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED))
+         RETURNING expires_at",
+        from,
+        most,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(Batch::of(gone.len(), most, || Some(gone.into_iter().max())))
 }

@@ -1,5 +1,7 @@
 //! What the database says of itself, for benchmarks: the write-ahead log's position, tuples, sizes.
 
+pub mod expired;
+
 use sqlx::PgConnection;
 use uuid::Uuid;
 

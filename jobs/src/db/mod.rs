@@ -4,7 +4,9 @@
 pub mod account_registration;
 pub mod api_key;
 pub mod audit;
+pub mod batches;
 pub mod chaos;
+pub mod clock;
 pub mod cloud_account;
 pub mod declared_resource;
 pub mod drift_item;

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::page::{Listed, Page};
+use super::webhook_delivery::{DISABLED_AFTER_DAYS, DISABLED_FROM};
 use crate::ids::{CloudAccountId, OrgId, WebhookEndpointId};
 
 /// An endpoint, without its secrets.
@@ -360,6 +361,25 @@ pub async fn disable(
     )
     .fetch_optional(conn)
     .await
+}
+
+/// The endpoint that has failed longest of those that should be disabled by the rule of
+/// [`record`](super::webhook_delivery::record), locked until the transaction ends. Not a paused one, which gets no chance to succeed.
+///
+/// # Errors
+/// The database's.
+pub async fn lock_overdue(conn: &mut PgConnection) -> sqlx::Result<Option<(OrgId, WebhookEndpointId)>> {
+    let overdue = sqlx::query!(
+        r#"SELECT org_id AS "org_id: OrgId", id AS "id: WebhookEndpointId" FROM webhook_endpoint
+            WHERE failing_since < now() - make_interval(days => $1) AND failed_deliveries >= $2
+              AND paused_at IS NULL AND disabled_at IS NULL AND deleted_at IS NULL
+            ORDER BY failing_since LIMIT 1 FOR UPDATE SKIP LOCKED"#,
+        DISABLED_AFTER_DAYS,
+        DISABLED_FROM,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(overdue.map(|endpoint| (endpoint.org_id, endpoint.id)))
 }
 
 /// Who is told of an event.

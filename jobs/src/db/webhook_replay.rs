@@ -5,6 +5,7 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
+use super::batches::Batch;
 use crate::audit::{Actor, Origin};
 use crate::domain::{BatchState, ReplayWhich};
 use crate::ids::{DeliveryId, EventId, JobId, OrgId, WebhookEndpointId, WebhookReplayId};
@@ -252,4 +253,24 @@ pub async fn cancel_open(conn: &mut PgConnection, org_id: OrgId, endpoint_id: We
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// Forgets up to `most` replays that were asked for more than so many days ago and are over, from those after `after` on.
+///
+/// # Errors
+/// The database's.
+pub async fn expire(conn: &mut PgConnection, days: i32, after: Uuid, most: i64) -> sqlx::Result<Batch<Uuid>> {
+    let gone = sqlx::query_scalar!(
+        "DELETE FROM webhook_replay WHERE id = ANY (ARRAY(
+           SELECT id FROM webhook_replay
+            WHERE id > $2 AND id < uuid_v7_floor(now() - make_interval(days => $1)) AND finished_at IS NOT NULL
+            ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED))
+         RETURNING id",
+        days,
+        after,
+        most,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(Batch::of(gone.len(), most, || gone.iter().max().copied()))
 }

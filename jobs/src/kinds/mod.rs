@@ -118,6 +118,8 @@ pub struct Known {
     pub kind: &'static str,
     /// [`Job::QUEUE`].
     pub queue: &'static str,
+    /// [`Job::DEAD_RETENTION`].
+    pub dead_retention: Duration,
     /// [`Job::SECRET_FIELDS`].
     pub(crate) secret_fields: &'static [&'static str],
     /// Whether this is a payload of the kind.
@@ -129,6 +131,7 @@ impl Known {
         Self {
             kind: J::KIND,
             queue: J::QUEUE,
+            dead_retention: J::DEAD_RETENTION,
             secret_fields: J::SECRET_FIELDS,
             decodes: |payload| serde_json::from_str::<J>(payload).is_ok(),
         }
@@ -151,4 +154,10 @@ pub const KNOWN: &[Known] = &[
 #[must_use]
 pub fn known(kind: &str) -> Option<&'static Known> {
     KNOWN.iter().find(|known| known.kind == kind)
+}
+
+/// How long dead jobs of a kind are kept; those of another version's kind as long as most.
+#[must_use]
+pub fn dead_retention(kind: &str) -> Duration {
+    known(kind).map_or(DEAD_RETENTION, |known| known.dead_retention)
 }

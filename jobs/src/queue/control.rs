@@ -1,6 +1,7 @@
 //! What people do to the live queue: pausing and resuming queues, cancelling jobs.
 
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use super::signals::{CANCEL_CHANNEL, JOBS_CHANNEL, OUTCOMES_CHANNEL};
 use crate::ids::JobId;
@@ -58,6 +59,36 @@ pub async fn cancel(conn: &mut PgConnection, id: JobId, reason: &str) -> sqlx::R
         }
     }
     Ok(Cancellation::NotFound)
+}
+
+/// Cancels those of these jobs that wait; says how many. Those that run, or that somebody else is about to change, are left alone. In the
+/// caller's transaction.
+///
+/// # Errors
+/// When the database refuses.
+pub async fn cancel_waiting(conn: &mut PgConnection, ids: &[JobId], reason: &str) -> sqlx::Result<u64> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.uuid()).collect();
+    let gone = sqlx::query_scalar!(
+        r#"WITH gone AS (
+             DELETE FROM job WHERE id = ANY (ARRAY(
+               SELECT id FROM job WHERE id = ANY ($1) AND claimed_by IS NULL FOR UPDATE SKIP LOCKED))
+             RETURNING id, outcome_ttl_s, replay_of),
+           errors AS (DELETE FROM job_error e USING gone WHERE e.job_id = gone.id),
+           released AS (
+             UPDATE dead_job d SET replay_job_id = NULL, replayed_at = NULL FROM gone
+              WHERE d.id = gone.replay_of AND d.replay_job_id = gone.id),
+           kept AS (
+             INSERT INTO job_outcome (job_id, state, error, expires_at)
+             SELECT id, 'cancelled', $2, now() + make_interval(secs => outcome_ttl_s) FROM gone WHERE outcome_ttl_s > 0
+             RETURNING pg_notify($3, job_id::text))
+           SELECT (SELECT count(*) FROM gone) + 0 * (SELECT count(*) FROM kept) AS "gone!""#,
+        &ids,
+        reason,
+        OUTCOMES_CHANNEL,
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(gone.unsigned_abs())
 }
 
 /// Claims nothing more from a queue until it is resumed; what runs, runs on. Says whether that is a change.

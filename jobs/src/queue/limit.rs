@@ -123,14 +123,15 @@ async fn wake_all(conn: &mut PgConnection) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Deletes counters that count nothing, up to 1,000; says how many. They come back when they are needed.
+/// Deletes up to `most` counters that count nothing; says how many. They come back when they are needed.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn sweep_slots(conn: &mut PgConnection) -> sqlx::Result<u64> {
+pub async fn sweep_slots(conn: &mut PgConnection, most: i64) -> sqlx::Result<u64> {
     let swept = sqlx::query!(
-        "DELETE FROM concurrency_slot WHERE key IN
-           (SELECT key FROM concurrency_slot WHERE running = 0 LIMIT 1000 FOR UPDATE SKIP LOCKED)"
+        "DELETE FROM concurrency_slot WHERE key = ANY (ARRAY(
+           SELECT key FROM concurrency_slot WHERE running = 0 LIMIT $1 FOR UPDATE SKIP LOCKED))",
+        most,
     )
     .execute(conn)
     .await?;

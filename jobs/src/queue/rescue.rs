@@ -8,17 +8,17 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use sqlx::{Connection as _, PgConnection};
 
 use super::claim::held_by;
 use super::settle::{Settlement, settle};
 use super::verdict::{Failure, Verdict};
+use crate::db::batches::Batch;
 use crate::domain::DeathReason;
 
 /// Lost workers handled in one transaction.
 const WORKERS_AT_ONCE: i64 = 1;
-/// Expired outcomes deleted in one statement.
-const OUTCOMES_AT_ONCE: i64 = 10_000;
 
 /// What a rescue did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -89,24 +89,24 @@ pub async fn rescue(conn: &mut PgConnection, lease: Duration) -> sqlx::Result<Re
     }
 }
 
-/// Deletes outcomes that nobody will ask for any more; says how many.
+/// Deletes up to `most` outcomes that nobody will ask for any more, from those of a time on.
 ///
 /// # Errors
 /// When the database refuses.
-pub async fn expire_outcomes(conn: &mut PgConnection) -> sqlx::Result<u64> {
-    let mut total = 0;
-    loop {
-        let expired = sqlx::query!(
-            "DELETE FROM job_outcome WHERE job_id IN
-               (SELECT job_id FROM job_outcome WHERE expires_at < now() LIMIT $1 FOR UPDATE SKIP LOCKED)",
-            OUTCOMES_AT_ONCE,
-        )
-        .execute(&mut *conn)
-        .await?
-        .rows_affected();
-        total += expired;
-        if expired == 0 {
-            return Ok(total);
-        }
-    }
+pub async fn expire_outcomes(
+    conn: &mut PgConnection,
+    from: Option<DateTime<Utc>>,
+    most: i64,
+) -> sqlx::Result<Batch<Option<DateTime<Utc>>>> {
+    let gone = sqlx::query_scalar!(
+        "DELETE FROM job_outcome WHERE job_id = ANY (ARRAY(
+           SELECT job_id FROM job_outcome WHERE expires_at < now() AND expires_at >= coalesce($1::timestamptz, '-infinity')
+            ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED))
+         RETURNING expires_at",
+        from,
+        most,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(Batch::of(gone.len(), most, || Some(gone.into_iter().max())))
 }

@@ -11,7 +11,7 @@ use super::sealed::{self, Place, Slot};
 use super::secret::Secret;
 use crate::audit::{Action, Actor, AppendError, By, Origin, Target, append};
 use crate::crypto::{Keyring, OpenError};
-use crate::db::webhook_delivery::THROTTLED_FROM;
+use crate::db::webhook_delivery::{DISABLED_AFTER_DAYS, THROTTLED_FROM};
 use crate::db::webhook_endpoint::{self, Activity, Endpoint, Headers, Settings, StoredSecret};
 use crate::db::webhook_replay;
 use crate::events::{Disabled, record_webhook_disabled};
@@ -183,6 +183,25 @@ pub async fn disable(
     let by = By { actor: &Actor::platform(), origin: &Origin::default() };
     let details = json!({"reason": reason, "failed_deliveries": endpoint.failed_deliveries});
     write_down(conn, by, (Action::WebhookEndpointDisabled, &endpoint), details).await
+}
+
+/// Disables the endpoint that has failed longest of those that have for too long, though no attempt shows it any more; `None` where
+/// there is none. In a transaction.
+///
+/// # Errors
+/// See [`ChangeError`].
+pub async fn disable_overdue(conn: &mut PgConnection) -> Result<Option<WebhookEndpointId>, ChangeError> {
+    let Some((org_id, id)) = webhook_endpoint::lock_overdue(conn).await? else {
+        return Ok(None);
+    };
+    disable(conn, org_id, id, &failing_reason()).await?;
+    Ok(Some(id))
+}
+
+/// What is told of an endpoint that is disabled because it has failed for too long.
+#[must_use]
+pub fn failing_reason() -> String {
+    format!("no delivery has succeeded for {DISABLED_AFTER_DAYS} days")
 }
 
 /// Holds deliveries to what the endpoint can take now.

@@ -2,7 +2,8 @@
 //!
 //! An event is recorded in the transaction that makes it true, and in the same one a [delivery](crate::db::webhook_delivery) and a
 //! [job](crate::kinds::deliver_webhook) for each [endpoint] that [asked for it](subscription) ([`fan_out`]). The job's handler
-//! signs ([`signature`]) and posts, and writes down what came of it; what failed or was missed can be sent again ([`replay`]).
+//! signs ([`signature`]) and posts, and writes down what came of it; what failed or was missed can be sent again ([`replay`]). In the
+//! end all of it is forgotten ([`retention`]).
 //!
 //! What an endpoint may be held to (deliveries at once and in a second, pauses) are limits of the queue, for its id is the
 //! concurrency group of its deliveries.
@@ -16,6 +17,7 @@ pub mod fan_out;
 pub mod headers;
 mod ports;
 pub mod replay;
+pub mod retention;
 pub mod sealed;
 pub mod secret;
 pub mod signature;

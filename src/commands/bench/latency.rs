@@ -45,6 +45,36 @@ pub fn merge(line: &mut Value, more: Value) {
 
 /// The latencies at a rate.
 pub async fn measure(ground: &Ground, rate: u64, seconds: u64, concurrency: usize) -> Result<Value> {
+    let sample = sample(ground, rate, seconds, concurrency).await?;
+    let missing = sample.jobs - sample.waits.len();
+    let (begin, end) = sample.span;
+    let mut fields = summary("", sample.waits.into_iter().map(|wait| wait.ms).collect());
+    merge(&mut fields, summary("enqueue_", sample.enqueues));
+    let achieved = per(sample.jobs, ms_between(begin, end) / 1e3);
+    merge(&mut fields, json!({"jobs": sample.jobs, "missing": missing, "achieved_rate": achieved}));
+    Ok(fields)
+}
+
+/// How long a job waited.
+pub struct Wait {
+    /// When it was committed, see [`now_ns`](super::clock::now_ns).
+    pub committed_ns: u64,
+    /// From then to its start, in milliseconds.
+    pub ms: f64,
+}
+
+/// What was measured of jobs at a rate.
+pub struct Sample {
+    /// Jobs enqueued.
+    pub jobs: usize,
+    /// Those that started.
+    pub waits: Vec<Wait>,
+    enqueues: Vec<f64>,
+    span: (u64, u64),
+}
+
+/// Runs jobs at a rate.
+pub async fn sample(ground: &Ground, rate: u64, seconds: u64, concurrency: usize) -> Result<Sample> {
     let jobs = usize::try_from(rate * seconds)?;
     let starts = Starts::of(jobs);
     let working = ground.work(Count::new(&starts), concurrency);
@@ -74,13 +104,8 @@ pub async fn measure(ground: &Ground, rate: u64, seconds: u64, concurrency: usiz
         span = (span.0.min(begin), span.1.max(commit));
         enqueues.push(ms_between(begin, commit));
         if let Some(started) = starts.of_job(usize::try_from(i)?) {
-            waits.push(ms_between(commit, started));
+            waits.push(Wait { committed_ns: commit, ms: ms_between(commit, started) });
         }
     }
-    let missing = jobs - waits.len();
-    let mut fields = summary("", waits);
-    merge(&mut fields, summary("enqueue_", enqueues));
-    let achieved = per(jobs, ms_between(span.0, span.1) / 1e3);
-    merge(&mut fields, json!({"jobs": jobs, "missing": missing, "achieved_rate": achieved}));
-    Ok(fields)
+    Ok(Sample { jobs, waits, enqueues, span })
 }

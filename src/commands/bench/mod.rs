@@ -13,6 +13,7 @@ mod fairness;
 mod ground;
 mod latency;
 mod limit;
+mod maintenance;
 mod noop;
 mod peer;
 mod process;
@@ -40,6 +41,7 @@ enum What {
     Fairness(fairness::Args),
     Limit(limit::Args),
     Claim(claim::Args),
+    Maintenance(maintenance::Args),
     Soak(soak::Args),
     Peer(peer::Args),
     Deliver(deliver::Args),
@@ -74,6 +76,7 @@ pub async fn run(args: Args) -> Result<ExitCode> {
         What::Fairness(args) => fairness::run(&args).await,
         What::Limit(args) => limit::run(&args).await,
         What::Claim(args) => claim::run(&args).await,
+        What::Maintenance(args) => maintenance::run(&args).await,
         What::Soak(args) => soak::run(&args).await,
         What::Peer(args) => peer::run(&args).await,
         What::Deliver(args) => deliver::run(&args).await,

@@ -6,7 +6,7 @@ use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
 use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
-use jobs::artifacts::{Error, Key, S3, Store};
+use jobs::artifacts::{Error, Key, PAGE, Page, S3, Store};
 
 use crate::support::moto::{Moto, Server};
 
@@ -57,4 +57,31 @@ async fn a_bucket_keeps_whole_artifacts_only_small_or_in_parts() {
     store.delete(&key).await.unwrap();
     store.delete(&key).await.unwrap();
     assert!(matches!(store.get_stream(&key).await, Err(Error::NotFound(_))));
+}
+
+#[tokio::test]
+async fn a_bucket_is_listed_page_by_page_below_its_prefix() {
+    let moto = Moto::start(Server::Plain, "aws-core", &[]);
+    let store = store(&moto).await;
+    let states: Key = "states".parse().unwrap();
+    assert_eq!(store.list(&states, None).await.unwrap(), Page { keys: Vec::new(), next: None });
+    let mut put: Vec<Key> = (0..PAGE + 5).map(|n| format!("states/o/s/{n:05}").parse().unwrap()).collect();
+    put.push("states-of-mind/x".parse().unwrap());
+    for keys in put.chunks(50) {
+        let puts = keys.iter().map(|key| store.put_stream(key, body(1)));
+        futures::future::try_join_all(puts).await.unwrap();
+    }
+    put.pop();
+    // What others put there: outside of our prefix, and below it under a name that is no key.
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    for name in ["states/o/s/other", "some/prefix/states/o/s/00000%20copy"] {
+        http.put(format!("{}/artifacts/{name}", moto.url)).body("x").send().await.unwrap().error_for_status().unwrap();
+    }
+
+    let first = store.list(&states, None).await.unwrap();
+    assert_eq!(first.keys.len(), PAGE - 1, "one of the page is not ours");
+    store.delete(first.keys.last().unwrap()).await.unwrap();
+    let second = store.list(&states, first.next.as_ref()).await.unwrap();
+    assert_eq!((second.keys.len(), &second.next), (6, &None));
+    assert_eq!([first.keys, second.keys].concat(), put);
 }

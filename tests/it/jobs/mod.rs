@@ -3,7 +3,7 @@
 mod artifacts;
 mod assume_role;
 mod compute_drift;
-mod deliver_webhook;
+pub mod deliver_webhook;
 mod enrich_resource;
 mod posture;
 mod refresh_state_source;
@@ -12,4 +12,4 @@ mod replay_webhooks;
 mod scan;
 mod survival;
 mod validate_account;
-mod world;
+pub mod world;

@@ -9,6 +9,8 @@ use jobs::kinds::replay_dead_jobs::ReplayDeadJobs;
 use jobs::queue::control;
 use jobs::queue::dead::{self, Filter};
 use jobs::queue::replay_batch::{self, Cancelling, CreateError, NewBatch, ReplayBatch};
+use scheduler::maintenance::dead_letters::{Config, DeadLetters, LookedAfter};
+use scheduler::maintenance::{Ground, Service as _};
 use uuid::Uuid;
 
 use super::world::World;
@@ -153,7 +155,8 @@ async fn what_cannot_be_replayed_is_skipped_and_told_why() {
         .execute(&mut *conn)
         .await
         .unwrap();
-    assert_eq!(dead::expire(&mut conn, &std::collections::HashMap::<_, _>::new()).await.unwrap(), 1);
+    let expired = dead::expire(&mut conn, jobs::kinds::dead_retention, dead::Place::default(), 100).await.unwrap();
+    assert_eq!(expired.done, 1);
     let by = By { actor: &actor(), origin: &Origin::default() };
     dead_letters::discard(&mut conn, by, newest[1].id, "not needed").await.unwrap();
     dead_letters::replay(&mut conn, by, newest[2].id).await.unwrap();
@@ -214,28 +217,16 @@ async fn a_cancelled_batch_stops_at_once_and_keeps_what_it_did() {
 
 #[tokio::test]
 async fn a_batch_whose_job_was_cancelled_does_not_stay_open() {
-    let mut world = World::idle(NOWHERE).await;
+    let world = World::idle(NOWHERE).await;
     bury(&world, Uuid::nil(), 2).await;
     let id = begin(&world, None).await;
+    let upkeep = DeadLetters::new(&Ground::new(world.pool.clone()), Config::default()).unwrap();
+    assert_eq!(upkeep.run_once().await.unwrap(), LookedAfter::default(), "its job waits");
     let job: Uuid = sqlx::query_scalar("SELECT id FROM job").fetch_one(&world.pool).await.unwrap();
     control::cancel(&mut *world.conn().await, job.into(), "by hand").await.unwrap();
-    world.start_worker();
-    assert_eq!(ended(&world, id).await.state, BatchState::Cancelled);
+    assert_eq!(upkeep.run_once().await.unwrap(), LookedAfter { cancelled: 1, ..LookedAfter::default() });
+    assert_eq!(batch(&world, id).await.state, BatchState::Cancelled);
     assert_eq!(world.number("SELECT count(*) FROM job").await, 0);
-}
-
-#[tokio::test]
-async fn batches_are_forgotten_a_month_after_their_end() {
-    let world = World::new(NOWHERE).await;
-    bury(&world, Uuid::nil(), 2).await;
-    let done = begin_again(&world).await;
-    let old = "UPDATE replay_batch SET finished_at = now() - interval '31 days'";
-    sqlx::query(old).execute(&world.pool).await.unwrap();
-    eventually("it is forgotten", async || {
-        replay_batch::get(&mut *world.conn().await, done.id).await.unwrap().is_none().then_some(())
-    })
-    .await;
-    assert_eq!(world.number("SELECT count(*) FROM replay_batch_item").await, 0);
 }
 
 #[tokio::test]

@@ -199,12 +199,12 @@ async fn a_run_whose_job_was_cancelled_or_died_is_ended_by_reconciliation() {
     let cancelled = world.request_scan(&[]).await;
     let mut conn = world.conn().await;
     control::cancel(&mut conn, cancelled.job_id.unwrap(), "by the test").await.unwrap();
-    let reconciled = scans::reconcile_stuck_runs(&mut conn).await.unwrap();
-    assert_eq!((reconciled.scans, reconciled.drifts), (1, 0));
+    let reconciled = scans::reconcile_stuck_runs(&mut conn, 100).await.unwrap();
+    assert_eq!((reconciled.done.scans, reconciled.done.drifts, reconciled.next), (1, 0, None));
     let ended = world.run_of(cancelled.id).await;
     assert_eq!((ended.status, ended.error_class.as_deref()), (RunStatus::Error, Some("cancelled")));
     assert_eq!(world.run_of(waiting.id).await.status, RunStatus::Pending, "its job still waits");
-    assert_eq!(scans::reconcile_stuck_runs(&mut conn).await.unwrap().scans, 0);
+    assert_eq!(scans::reconcile_stuck_runs(&mut conn, 100).await.unwrap().done.scans, 0);
     assert_eq!(world.events().await, ["scan.failed"]);
 }
 

@@ -12,7 +12,8 @@ use jobs::domain::{CredentialType, Provider};
 use jobs::ids::{CloudAccountId, JobId, OrgId};
 use jobs::kinds::validate_account::{SealedCredential, ValidateAccount};
 use jobs::queue::{self, Waited};
-use scheduler::maintenance::account_registrations;
+use scheduler::maintenance::account_registrations::{AccountRegistrations, Config};
+use scheduler::maintenance::{Ground, Service as _};
 use serde_json::{Value, json};
 
 use super::world::{ACCESS_KEY, ACCOUNT, World, done, failure};
@@ -209,17 +210,18 @@ async fn a_passing_trouble_costs_attempts_and_keeps_the_credential() {
 async fn a_job_that_is_cancelled_leaves_nothing_and_its_registration_is_forgotten_in_time() {
     let world = newcomer(World::idle("http://127.0.0.1:9").await, "team").await;
     let id = request(&world, &job(&world), ACCESS_KEY).await;
-    assert_eq!(account_registrations::run_once(&world.pool).await.unwrap(), Swept::default(), "it may still be done");
+    let service = AccountRegistrations::new(&Ground::new(world.pool.clone()), Config::default()).unwrap();
+    assert_eq!(service.run_once().await.unwrap().swept, Swept::default(), "it may still be done");
 
     queue::control::cancel(&mut *world.conn().await, id, "not wanted").await.unwrap();
-    let swept = account_registrations::run_once(&world.pool).await.unwrap();
+    let swept = service.run_once().await.unwrap().swept;
     assert_eq!((swept, credentials(&world).await), (Swept { credentials: 1, registrations: 0 }, 0));
 
     let age = |statement| sqlx::query(statement).execute(&world.pool);
     age("UPDATE account_registration SET created_at = now() - interval '25 hours'").await.unwrap();
-    assert_eq!(account_registrations::run_once(&world.pool).await.unwrap(), Swept::default(), "it can still be polled");
+    assert_eq!(service.run_once().await.unwrap().swept, Swept::default(), "it can still be polled");
     age("UPDATE job_outcome SET expires_at = now()").await.unwrap();
-    let swept = account_registrations::run_once(&world.pool).await.unwrap();
+    let swept = service.run_once().await.unwrap().swept;
     assert_eq!(swept, Swept { credentials: 0, registrations: 1 });
 }
 

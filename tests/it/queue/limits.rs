@@ -105,7 +105,7 @@ async fn however_a_run_ends_it_leaves_its_slots() {
     settle(&db.pool, &again[0], Verdict::Retry { delay: Duration::ZERO, failure }).await;
     queue::rescue(&mut conn, Duration::ZERO).await.unwrap();
     assert_eq!(number(&db.pool, RUNNING).await, 0);
-    assert_eq!(limit::sweep_slots(&mut conn).await.unwrap(), 2);
+    assert_eq!(limit::sweep_slots(&mut conn, 1_000).await.unwrap(), 2);
 }
 
 #[tokio::test]

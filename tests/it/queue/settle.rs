@@ -178,7 +178,7 @@ async fn outcomes_are_kept_for_kinds_that_are_awaited_and_expire() {
     let job = queue::claim(&mut conn, request).await.unwrap().jobs.remove(0);
     assert_eq!(settle(&db.pool, &job, Verdict::Done(Value::from(42))).await, APPLIED);
     assert_eq!(number(&db.pool, "SELECT (result)::bigint FROM job_outcome").await, 42);
-    assert_eq!(queue::expire_outcomes(&mut conn).await.unwrap(), 0);
+    assert_eq!(queue::expire_outcomes(&mut conn, None, 10).await.unwrap().done, 0);
     sqlx::query("UPDATE job_outcome SET expires_at = now() - interval '1 s'").execute(&db.pool).await.unwrap();
-    assert_eq!(queue::expire_outcomes(&mut conn).await.unwrap(), 1);
+    assert_eq!(queue::expire_outcomes(&mut conn, None, 10).await.unwrap().done, 1);
 }

@@ -5,6 +5,7 @@ mod fired;
 mod fleet;
 mod missed;
 mod outcomes;
+mod plans;
 mod races;
 mod refused;
 mod world;

@@ -8,6 +8,7 @@ pub mod faults;
 pub mod moto;
 pub mod oracle;
 pub mod pgbouncer;
+pub mod plans;
 pub mod process;
 pub mod receiver;
 pub mod server;

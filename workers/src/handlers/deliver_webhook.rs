@@ -14,7 +14,7 @@ use std::fmt;
 use std::time::Duration;
 
 use jobs::crypto::Keyring;
-use jobs::db::webhook_delivery::{self, DISABLED_AFTER_DAYS, Load, Record};
+use jobs::db::webhook_delivery::{self, Load, Record};
 use jobs::domain::Trigger;
 use jobs::ids::{DeliveryId, OrgId, WebhookEndpointId};
 use jobs::kinds::deliver_webhook::DeliverWebhook;
@@ -86,9 +86,8 @@ impl Batched for Records {
     async fn answer(pool: &PgPool, records: &[Record]) -> sqlx::Result<Vec<()>> {
         let overdue = webhook_delivery::record(&mut *pool.acquire().await?, records).await?;
         for (org_id, id) in overdue {
-            let reason = format!("no delivery has succeeded for {DISABLED_AFTER_DAYS} days");
-            // The attempts are written; the next failure tries this again.
-            if let Err(error) = disable(pool, org_id, id, &reason).await {
+            // The attempts are written; the next failure tries this again, or the scheduler does.
+            if let Err(error) = disable(pool, org_id, id, &endpoint::failing_reason()).await {
                 tracing::warn!(endpoint = %id, %error, "a failing webhook endpoint was not disabled");
             }
         }

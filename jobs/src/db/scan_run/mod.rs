@@ -181,10 +181,12 @@ macro_rules! scan_runs {
 }
 
 mod drift;
+mod expire;
 mod lifecycle;
 mod orphans;
 
 pub use drift::{DriftCounts, fail_drift, finish_drift, set_drift_pending, start_drift, superseded_by};
+pub use expire::{Expired, Place, expire};
 pub use lifecycle::{Failure, Finished, Start, fail, finish, set_progress, start};
 pub use orphans::{Orphan, drift_orphans, orphans};
 

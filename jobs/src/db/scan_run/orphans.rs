@@ -20,11 +20,12 @@ pub struct Orphan {
     pub error: Option<String>,
 }
 
-/// Up to 100 pending or running scans whose job is neither waiting nor running: it died with its worker, or was cancelled.
+/// Up to `most` pending or running scans whose job is neither waiting nor running: it died with its worker, or was cancelled. They are
+/// locked until the transaction ends; those that somebody else has locked are left out.
 ///
 /// # Errors
 /// The database's.
-pub async fn orphans(conn: &mut PgConnection) -> sqlx::Result<Vec<Orphan>> {
+pub async fn orphans(conn: &mut PgConnection, most: i64) -> sqlx::Result<Vec<Orphan>> {
     sqlx::query_as!(
         Orphan,
         r#"SELECT r.org_id AS "org_id: OrgId", r.id AS "id: ScanId", r.job_id AS "job_id!: JobId",
@@ -32,7 +33,8 @@ pub async fn orphans(conn: &mut PgConnection) -> sqlx::Result<Vec<Orphan>> {
              FROM scan_run r LEFT JOIN dead_job d ON d.id = r.job_id
             WHERE r.status IN ('pending', 'running') AND r.job_id IS NOT NULL
               AND NOT EXISTS (SELECT FROM job j WHERE j.id = r.job_id)
-            ORDER BY r.id LIMIT 100"#
+            LIMIT $1 FOR UPDATE OF r SKIP LOCKED"#,
+        most,
     )
     .fetch_all(conn)
     .await
@@ -42,7 +44,7 @@ pub async fn orphans(conn: &mut PgConnection) -> sqlx::Result<Vec<Orphan>> {
 ///
 /// # Errors
 /// The database's.
-pub async fn drift_orphans(conn: &mut PgConnection) -> sqlx::Result<Vec<Orphan>> {
+pub async fn drift_orphans(conn: &mut PgConnection, most: i64) -> sqlx::Result<Vec<Orphan>> {
     sqlx::query_as!(
         Orphan,
         r#"SELECT r.org_id AS "org_id: OrgId", r.id AS "id: ScanId", r.drift_job_id AS "job_id!: JobId",
@@ -50,7 +52,8 @@ pub async fn drift_orphans(conn: &mut PgConnection) -> sqlx::Result<Vec<Orphan>>
              FROM scan_run r LEFT JOIN dead_job d ON d.id = r.drift_job_id
             WHERE r.drift_status IN ('pending', 'running') AND r.drift_job_id IS NOT NULL
               AND NOT EXISTS (SELECT FROM job j WHERE j.id = r.drift_job_id)
-            ORDER BY r.id LIMIT 100"#
+            LIMIT $1 FOR UPDATE OF r SKIP LOCKED"#,
+        most,
     )
     .fetch_all(conn)
     .await

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use crate::db::batches::Batch;
 use crate::db::page::Page;
 use crate::domain::{FiringOutcome, FiringTrigger};
 use crate::ids::{OrgId, ScheduleId};
@@ -207,4 +208,29 @@ pub async fn conclude(
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// Deletes up to `most` firings of more than so many days ago, from those of a time on.
+///
+/// # Errors
+/// The database's.
+pub async fn expire_firings(
+    conn: &mut PgConnection,
+    days: i32,
+    from: Option<DateTime<Utc>>,
+    most: i64,
+) -> sqlx::Result<Batch<Option<DateTime<Utc>>>> {
+    let gone = sqlx::query_scalar!(
+        "DELETE FROM schedule_firing WHERE ctid = ANY (ARRAY(
+           SELECT ctid FROM schedule_firing
+            WHERE fired_at < now() - make_interval(days => $1) AND fired_at >= coalesce($2::timestamptz, '-infinity')
+            ORDER BY fired_at LIMIT $3 FOR UPDATE SKIP LOCKED))
+         RETURNING fired_at",
+        days,
+        from,
+        most,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(Batch::of(gone.len(), most, || Some(gone.into_iter().max())))
 }

@@ -13,7 +13,8 @@ use crate::ids::{CloudAccountId, OrgId, ScheduleId, WebhookEndpointId};
 
 pub use due::{Advance, NewScheduledScan, Target, advance, due, insert_scans, next_due, targets};
 pub use firing::{
-    COUNTED, Firing, NewFiring, ScanCounts, conclude, count_scans, insert_firings, list_firings, lock_open,
+    COUNTED, Firing, NewFiring, ScanCounts, conclude, count_scans, expire_firings, insert_firings, list_firings,
+    lock_open,
 };
 
 /// A schedule.

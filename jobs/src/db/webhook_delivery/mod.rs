@@ -3,12 +3,14 @@
 //! A row says what is planned and what came of it; whether a worker is at it just now is what the job says, so a worker that
 //! dies leaves nothing to tidy up. Attempts are numbered over all replays and never changed.
 
+mod expire;
 mod list;
 mod load;
 mod reconcile;
 mod record;
 mod replay;
 
+pub use expire::{expire, expire_attempts};
 pub use list::{COUNTED, Filter, Narrowed, Of, list};
 pub use load::{Endpoint, Load, load};
 pub use reconcile::reconcile;

@@ -7,15 +7,13 @@ use crate::kinds::deliver_webhook::DeliverWebhook;
 
 /// Looked back so far; whoever reconciles does it far more often.
 const BACK_HOURS: i32 = 24;
-/// Deliveries of one statement.
-const AT_ONCE: i64 = 1_000;
 
-/// Gives up the deliveries whose job is dead and that do not say so, and writes their last attempt down; says how many, up to a
-/// thousand.
+/// Gives up the deliveries whose job is dead and that do not say so, and writes their last attempt down; says how many, up
+/// to `most`.
 ///
 /// # Errors
 /// The database's.
-pub async fn reconcile(conn: &mut PgConnection) -> sqlx::Result<u64> {
+pub async fn reconcile(conn: &mut PgConnection, most: i64) -> sqlx::Result<u64> {
     let given_up = sqlx::query!(
         "WITH forgotten AS MATERIALIZED (
            SELECT d.id, d.org_id, d.logged, x.error
@@ -30,7 +28,7 @@ pub async fn reconcile(conn: &mut PgConnection) -> sqlx::Result<u64> {
            FROM forgotten f WHERE d.id = f.id",
         DeliverWebhook::KIND,
         BACK_HOURS,
-        AT_ONCE,
+        most,
     )
     .execute(conn)
     .await?;

@@ -13,7 +13,7 @@ mod list;
 mod replay;
 
 pub use discard::{Discard, Discarded, discard};
-pub use expire::expire;
+pub use expire::{Place, expire};
 pub use filter::{Cursor, Filter};
 pub use list::{COUNTED, Listed, Preview, list, preview};
 pub(super) use replay::enqueue_again;

@@ -15,7 +15,7 @@ mod upkeep;
 pub use cancel::{Cancelling, cancel};
 pub use create::{CreateError, MOST_ITEMS, NewBatch, RATES, create};
 pub use slice::{Slice, slice};
-pub use upkeep::{abandoned, expire};
+pub use upkeep::{Forgotten, abandoned, expire};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;

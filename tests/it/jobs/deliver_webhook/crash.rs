@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use jobs::domain::DeliveryStatus;
+use scheduler::maintenance::webhook_deliveries::{Config, WebhookDeliveries};
+use scheduler::maintenance::{Ground, Service as _};
 use tokio::sync::Semaphore;
 
 use super::scene::{Scene, table};
@@ -64,9 +66,10 @@ async fn a_delivery_whose_last_attempt_is_lost_with_its_worker_is_given_up() {
         (scene.world.number("SELECT count(*) FROM dead_job WHERE reason = 'worker_lost'").await == 1).then_some(())
     })
     .await;
-    assert_eq!(scheduler::maintenance::webhook_deliveries::run_once(&scene.world.pool).await.unwrap(), 1);
+    let service = WebhookDeliveries::new(&Ground::new(scene.world.pool.clone()), Config::default()).unwrap();
+    assert_eq!(service.run_once().await.unwrap().deliveries, 1);
     let dead = scene.look(id).await;
     assert_eq!((dead.status, dead.next_attempt_at), (DeliveryStatus::Dlq, None));
     assert_eq!(dead.last_error_class.as_deref(), Some("unrecorded"));
-    assert_eq!(scheduler::maintenance::webhook_deliveries::run_once(&scene.world.pool).await.unwrap(), 0);
+    assert_eq!(service.run_once().await.unwrap().deliveries, 0);
 }

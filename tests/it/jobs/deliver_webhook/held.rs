@@ -4,29 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jobs::audit::{By, Origin};
-use jobs::db::webhook_endpoint::{self, Activity, Settings};
+use jobs::db::webhook_endpoint::{self, Activity};
 use jobs::domain::DeliveryStatus;
 use jobs::webhooks::endpoint;
 use tokio::sync::Semaphore;
 
-use super::scene::{Scene, Subscriber, actor};
+use super::scene::{Scene, actor};
 use crate::support::{Receiver, Reply, eventually};
-
-async fn set(scene: &Scene, subscriber: &Subscriber, activity: Activity) {
-    let mut tx = scene.world.pool.begin().await.unwrap();
-    let before = webhook_endpoint::lock(&mut tx, scene.world.org, subscriber.id).await.unwrap().expect("an endpoint");
-    let settings = Settings {
-        url: &before.url,
-        description: &before.description,
-        events: &before.events,
-        cloud_account_ids: &before.cloud_account_ids,
-        max_in_flight: before.max_in_flight,
-        rate: before.rate,
-    };
-    let (by, keyring) = (By { actor: &actor(), origin: &Origin::default() }, &scene.world.services.keyring);
-    endpoint::update(&mut tx, (by, keyring), &before, settings, (None, activity)).await.unwrap();
-    tx.commit().await.unwrap();
-}
 
 #[tokio::test]
 async fn a_pause_holds_deliveries_back_and_costs_them_nothing() {
@@ -34,7 +18,7 @@ async fn a_pause_holds_deliveries_back_and_costs_them_nothing() {
     let scene = Scene::new().await;
     let subscriber = scene.subscriber(&receiver.url, &["scan.*"]).await;
     let beside = scene.subscriber(&other.url, &["scan.*"]).await;
-    set(&scene, &subscriber, Activity::Paused).await;
+    scene.set(&subscriber, Activity::Paused).await;
     let events = [scene.event().await, scene.event().await, scene.event().await];
     for event in events {
         // The other endpoint shows that the worker has been there.
@@ -43,7 +27,7 @@ async fn a_pause_holds_deliveries_back_and_costs_them_nothing() {
         assert_eq!((held.status, held.attempts), (DeliveryStatus::Pending, 0));
     }
     assert_eq!(receiver.connections(), 0);
-    set(&scene, &subscriber, Activity::Active).await;
+    scene.set(&subscriber, Activity::Active).await;
     for event in events {
         let id = scene.delivery(event, &subscriber).await;
         let delivered = scene.until(id, DeliveryStatus::Delivered).await;

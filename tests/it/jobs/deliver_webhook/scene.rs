@@ -7,7 +7,7 @@ use std::time::Duration;
 use jobs::addresses::Allowed;
 use jobs::audit::{Actor, ActorKind, By, Origin};
 use jobs::db::webhook_delivery::{self, Delivery, LoggedAttempt};
-use jobs::db::webhook_endpoint::{self, Endpoint, Settings};
+use jobs::db::webhook_endpoint::{self, Activity, Endpoint, Settings};
 use jobs::domain::DeliveryStatus;
 use jobs::events::{EventType, NewEvent, Tell, record};
 use jobs::ids::{CloudAccountId, DeliveryId, EventId, WebhookEndpointId};
@@ -158,6 +158,24 @@ impl Scene {
     pub async fn endpoint(&self, subscriber: &Subscriber) -> Endpoint {
         let mut conn = self.world.conn().await;
         webhook_endpoint::find_any(&mut conn, self.world.org, subscriber.id).await.unwrap().expect("an endpoint")
+    }
+
+    /// Pauses an endpoint, or lets it go on.
+    pub async fn set(&self, subscriber: &Subscriber, activity: Activity) {
+        let mut tx = self.world.pool.begin().await.unwrap();
+        let before =
+            webhook_endpoint::lock(&mut tx, self.world.org, subscriber.id).await.unwrap().expect("an endpoint");
+        let settings = Settings {
+            url: &before.url,
+            description: &before.description,
+            events: &before.events,
+            cloud_account_ids: &before.cloud_account_ids,
+            max_in_flight: before.max_in_flight,
+            rate: before.rate,
+        };
+        let (by, keyring) = (By { actor: &actor(), origin: &Origin::default() }, &self.world.services.keyring);
+        endpoint::update(&mut tx, (by, keyring), &before, settings, (None, activity)).await.unwrap();
+        tx.commit().await.unwrap();
     }
 
     /// How many deliveries of an endpoint may run at once now.
