@@ -16,7 +16,7 @@ const MANY: &str = "
       FROM generate_series(1, 1000) n;
     INSERT INTO schedule (id, org_id, cloud_account_id, name, schedule, timezone, filter_regions, notify_webhook_config_ids, enabled,
                           next_run_at, created_by)
-    SELECT md5('s' || n)::uuid, md5('o' || n % 20 + 1)::uuid, md5('a' || n % 1000 + 1)::uuid, 'n', '0 * * * *', 'UTC', '{}', '{}', true,
+    SELECT md5('s' || n)::uuid, md5('o' || n % 20 + 1)::uuid, md5('a' || (n - 1) % 1000 + 1)::uuid, 'n', '0 * * * *', 'UTC', '{}', '{}', true,
            now() + (n - 50) * interval '1 minute', ''
       FROM generate_series(1, 20000) n;
     INSERT INTO schedule_firing (schedule_id, scheduled_for, org_id, trigger, outcome, scans, fired_at)
