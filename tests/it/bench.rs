@@ -106,3 +106,22 @@ async fn webhooks_arrive_beside_endpoints_that_hang() {
     assert_eq!(hanging["hanging_open_most"], 4, "as many as may be in flight: {hanging}");
     positive(&hanging, &["alone_p99_ms", "p99_ms", "hanging_requests"]);
 }
+
+#[tokio::test]
+async fn maintenance_leaves_nothing_that_is_past_its_time_and_the_queue_runs_beside_it() {
+    let db = TestDb::new().await;
+    let args = ["bench", "maintenance", "--rows", "2000", "--batch", "500", "--seconds", "2", "--rate", "50"];
+    let lines = Plumbline::new(&args).database(&db).json();
+    let services: Vec<_> = lines.iter().filter_map(|line| line["service"].as_str()).collect();
+    assert_eq!(services, ["events", "dead_letters", "idempotency_keys", "scans", "rescuer"]);
+    for (line, rows) in lines.iter().zip([6_000, 2_000, 2_000]) {
+        assert_eq!((&line["rows"], &line["batch"]), (&rows.into(), &500.into()), "{line}");
+        positive(line, &["batches", "seconds", "batch_p99_ms"]);
+    }
+    // But for the newest of each of ten accounts, and those that their postures show.
+    let runs = lines[3]["of"]["runs"].as_u64().unwrap();
+    assert!((1_980..=1_990).contains(&runs), "{}", lines[3]);
+    let latency = lines.last().unwrap();
+    assert_eq!((&latency["missing"], &latency["alone_missing"]), (&0.into(), &0.into()), "{latency}");
+    positive(latency, &["alone_p99_ms", "p99_ms", "p99_ratio"]);
+}

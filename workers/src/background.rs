@@ -84,7 +84,8 @@ async fn pass_on_cancellations(shared: Shared, lanes: Vec<Arc<Lane>>) {
 
 /// Takes back what was lost, and forgets what is over. Each does its part even if another fails.
 async fn keep_rescuing(shared: Shared) {
-    let pace = Pace { batches: OUTCOME_BATCHES, ..Pace::new("worker", ROWS, &Turn::default()) };
+    let longest = shared.config.lease / 2;
+    let pace = Pace { batches: OUTCOME_BATCHES, longest, ..Pace::new("worker", ROWS, &Turn::default()) };
     loop {
         tokio::time::sleep(jittered(shared.config.rescue_every)).await;
         bounded(&shared, "rescuing what lost workers held", async {

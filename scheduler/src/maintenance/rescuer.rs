@@ -82,7 +82,8 @@ impl Rescuer {
         let check = Check(Self::NAME);
         check.usual(config.every, config.batches)?;
         check.seconds("lease", config.lease, (10, 60 * 60))?;
-        Ok(Self { pool: ground.pool.clone(), config, pace: config.batches.pace(Self::NAME, ground) })
+        let pace = Pace { longest: config.lease / 2, ..config.batches.pace(Self::NAME, ground) };
+        Ok(Self { pool: ground.pool.clone(), config, pace })
     }
 }
 
