@@ -99,14 +99,14 @@ async fn look(
     let (at, id) = from.run.unzip();
     // Organisation by organisation, each along its index from the oldest on: what others keep for ever is never looked at. The parts stand
     // apart to be done in this order: organisations are sorted before they are joined, and what may stay is told of a page, not of all. The
+    // newest done run is the first of an index: asked whether there is a newer one, the planner would look for it through the table. The
     // lower limit is a row because of two limits of one column the planner believes that hardly anything lies between them.
     let old = sqlx::query!(
         r#"SELECT r.id AS "id!", r.org_id AS "org_id!", r.created_at AS "created_at!",
                   (r.status IN ('done', 'error') AND coalesce(r.drift_status, 'done') IN ('done', 'error')
-                   AND (r.status = 'error' OR EXISTS (
-                          SELECT FROM scan_run n
-                           WHERE n.cloud_account_id = r.cloud_account_id AND n.status = 'done' AND n.created_at >= r.created_at
-                             AND (n.created_at, n.id) > (r.created_at, r.id)))
+                   AND r.id IS DISTINCT FROM (
+                         SELECT n.id FROM scan_run n WHERE n.cloud_account_id = r.cloud_account_id AND n.status = 'done'
+                          ORDER BY n.created_at DESC, n.id LIMIT 1)
                    AND NOT EXISTS (SELECT FROM cloud_account a WHERE a.id = r.cloud_account_id AND a.last_scan_id = r.id)
                    AND r.id IS DISTINCT FROM (
                          SELECT s.scan_run_id FROM drift_snapshot s WHERE s.cloud_account_id = r.cloud_account_id
